@@ -1,0 +1,96 @@
+//! What drives SQLite. Knows nothing of measuring but phase marks.
+//!
+//! A workload is handed a [`Marks`] and tells it where its phases begin and end, how far it is,
+//! and asks it whether to go on. What is measured at a mark is not the workload's business.
+
+pub mod database;
+pub mod insert;
+pub mod keys;
+pub mod pragmas;
+pub mod schema;
+
+use std::fmt;
+
+/// A named span of a scenario.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Before the workload: allocators chosen, nothing of SQLite open.
+    Start,
+    /// Connections, PRAGMAs, schema.
+    Open,
+    /// The rows go in.
+    Fill,
+    /// Rows counted and hashed.
+    Verify,
+    /// Every connection closed.
+    Close,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Phase::Start => "start",
+            Phase::Open => "open",
+            Phase::Fill => "fill",
+            Phase::Verify => "verify",
+            Phase::Close => "close",
+        })
+    }
+}
+
+/// Why a workload was told to stop before it was done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stopped;
+
+/// What a workload reports to, and is steered by.
+///
+/// `connections` are all connections that the workload has open at the mark, none of them in use.
+pub trait Marks {
+    /// `phase` begins now.
+    fn begin(&mut self, phase: Phase);
+    /// A reading inside `phase`: the workload stands between two of its steps.
+    fn reading(&mut self, phase: Phase, connections: &[&rusqlite::Connection]);
+    /// `phase` is over.
+    fn end(&mut self, phase: Phase, connections: &[&rusqlite::Connection]);
+    /// `done` of `total` rows of `phase`; called at least every few thousand rows.
+    fn progress(&mut self, phase: Phase, done: u64, total: u64) -> Result<(), Stopped>;
+}
+
+/// A [`Marks`] that records nothing and never stops: for benches and tests.
+#[derive(Debug, Default)]
+pub struct NoMarks;
+
+impl Marks for NoMarks {
+    fn begin(&mut self, _: Phase) {}
+    fn reading(&mut self, _: Phase, _: &[&rusqlite::Connection]) {}
+    fn end(&mut self, _: Phase, _: &[&rusqlite::Connection]) {}
+    fn progress(&mut self, _: Phase, _: u64, _: u64) -> Result<(), Stopped> {
+        Ok(())
+    }
+}
+
+/// What ends a workload early.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// SQLite said no.
+    #[error("{doing}: {source}")]
+    Sqlite {
+        /// What the workload was doing, for a person: "inserting row 32768".
+        doing: String,
+        /// SQLite's own words.
+        source: rusqlite::Error,
+    },
+    /// The rows in the database are not the rows that went in.
+    #[error("the database does not hold what was inserted: {0}")]
+    Wrong(String),
+    /// The marks said stop; the database was closed in order.
+    #[error("stopped")]
+    Stopped,
+}
+
+impl From<Stopped> for Error {
+    fn from(Stopped: Stopped) -> Self {
+        Error::Stopped
+    }
+}
