@@ -1,5 +1,8 @@
 //! sqlite-membench.
 pub mod allocator;
+#[cfg(feature = "cli")]
 pub mod record;
+#[cfg(feature = "cli")]
+pub mod scenario;
 #[cfg(feature = "cli")]
 pub mod workload;

@@ -41,3 +41,184 @@ pub struct LedgerRecord {
     /// The terms.
     pub terms: Vec<TermRecord>,
 }
+
+/// One line of `record.jsonl`.
+///
+/// Between testee and harness the same lines travel over the testee's standard output, and
+/// [`Line::Progress`] beside them, which is shown and not recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Line {
+    /// The first line of a record.
+    Run(RunRecord),
+    /// The machine and the software, once a run. An object: see `environment`.
+    Environment(serde_json::Map<String, serde_json::Value>),
+    /// A testee started its scenario.
+    Scenario(ScenarioRecord),
+    /// A phase ended, or a reading was taken inside one.
+    Phase(PhaseRecord),
+    /// The testee's memory as seen from outside.
+    Sample(SampleRecord),
+    /// What the workload left behind, verified.
+    Result(ResultRecord),
+    /// A scenario ended early, or a probe failed.
+    Error(ErrorRecord),
+    /// How far a phase is. Not recorded.
+    Progress(ProgressRecord),
+}
+
+/// `kind = run`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// The run directory's name: UTC start and a short random part.
+    pub run_id: String,
+    /// RFC 3339, UTC.
+    pub started_utc: String,
+    /// Of this suite.
+    pub suite_version: String,
+    /// Of this suite; absent outside a checkout.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub git_revision: Option<String>,
+    /// The command line as given.
+    pub argv: Vec<String>,
+}
+
+/// `kind = scenario`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScenarioRecord {
+    /// Unique in the run: the name, and the matrix's choices in brackets where there are several.
+    pub scenario: String,
+    /// Every parameter by the name that `--set` takes.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// Each PRAGMA with the value that was asked for and the one read back, in order, by connection.
+    pub pragmas: Vec<PragmaRecord>,
+    /// The Rust global allocator in force, as the testee itself sees it.
+    pub rust_allocator: String,
+    /// SQLite's allocator in force.
+    pub sqlite_allocator: String,
+    /// The start-up self-check found SQLite's and Rust's bytes where they should be.
+    pub route_verified: bool,
+    /// How the self-check knows.
+    pub route_evidence: String,
+    /// The testee.
+    pub pid: u32,
+}
+
+/// One PRAGMA read back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PragmaRecord {
+    /// 0 for the first connection of the pool.
+    pub connection: u32,
+    /// The PRAGMA.
+    pub name: String,
+    /// What was asked for; absent where the PRAGMA was only read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked: Option<String>,
+    /// What SQLite says it is, after the last PRAGMA; absent where it cannot be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read_back: Option<String>,
+}
+
+/// `kind = phase`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PhaseRecord {
+    /// See [`ScenarioRecord::scenario`].
+    pub scenario: String,
+    /// `start`, `open`, `fill`, `verify`, `close`.
+    pub phase: String,
+    /// Readings inside a phase count from 1; absent at a phase's end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reading: Option<u32>,
+    /// True where the phase was stopped before it was done.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub partial: bool,
+    /// Since the testee started, at the phase's end.
+    pub at_ns: u64,
+    /// Monotonic, of the phase alone, without the taking of ledgers.
+    pub elapsed_ns: u64,
+    /// `getrusage(RUSAGE_SELF)`, of the phase.
+    pub user_ns: u64,
+    /// `getrusage(RUSAGE_SELF)`, of the phase.
+    pub system_ns: u64,
+    /// Minor and major faults of the phase.
+    pub page_faults: u64,
+    /// `VmHWM`, reset at the phase's begin where the kernel allows.
+    pub peak_rss_bytes: u64,
+    /// Entries of `/proc/self/fd`.
+    pub open_files: u64,
+    /// Rows done in this phase so far, for a phase that counts rows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// What the taking of this ledger cost.
+    pub ledger_ns: u64,
+    /// The bytes.
+    pub ledger: LedgerRecord,
+}
+
+/// `kind = sample`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SampleRecord {
+    /// See [`ScenarioRecord::scenario`].
+    pub scenario: String,
+    /// Since the testee was started.
+    pub at_ns: u64,
+    /// `Rss` of `smaps_rollup`.
+    pub rss_bytes: u64,
+    /// `Anonymous` of `smaps_rollup`.
+    pub anonymous_bytes: u64,
+    /// `Swap` of `smaps_rollup`.
+    pub swap_bytes: u64,
+    /// Bytes in the testee's own directory: the database and what belongs to it.
+    pub disk_bytes: u64,
+}
+
+/// `kind = result`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ResultRecord {
+    /// See [`ScenarioRecord::scenario`].
+    pub scenario: String,
+    /// INSERTs run.
+    pub inserted: u64,
+    /// Rows in the table.
+    pub rows: u64,
+    /// Distinct ids in the table.
+    pub distinct_rows: u64,
+    /// The last rowid.
+    pub last_rowid: i64,
+    /// XXH3-128 over all rows in rowid order, hexadecimal.
+    pub content_hash: String,
+    /// Rows, distinct rows, last rowid and hash are what the key mode makes them.
+    pub verified: bool,
+    /// INSERTs a second over the fill, ledgers not counted.
+    pub rows_per_second: f64,
+    /// `wait4`: the testee's own peak; 0 until the harness has filled it in.
+    pub peak_rss_bytes: u64,
+    /// `wait4`.
+    pub user_ns: u64,
+    /// `wait4`.
+    pub system_ns: u64,
+}
+
+/// `kind = error`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorRecord {
+    /// See [`ScenarioRecord::scenario`]; absent for an error of the harness itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// `limit_rss`, `limit_time`, `limit_disk`, `killed`, `exited`, `interrupted`, `sqlite`,
+    /// `workload`, `route`, `io`.
+    pub what: String,
+    /// For a person: what happened, and what to do.
+    pub message: String,
+}
+
+/// `kind = progress`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgressRecord {
+    /// The phase.
+    pub phase: String,
+    /// Rows done.
+    pub done: u64,
+    /// Rows to do.
+    pub total: u64,
+}
