@@ -1,5 +1,6 @@
 //! sqlite-membench.
 pub mod allocator;
+pub mod memory;
 #[cfg(feature = "cli")]
 pub mod record;
 #[cfg(feature = "cli")]

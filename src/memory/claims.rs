@@ -1,0 +1,160 @@
+//! Who claims which addresses, and how much of it is resident.
+//!
+//! Every reader that knows where its owner's memory lies adds claims; the kernel is then asked for
+//! the resident pages in each. What nobody claims is what the ledger leaves `unattributed`.
+
+use std::io;
+
+use super::pagemap::Pagemap;
+use super::smaps::{Backing, Mapping};
+use crate::allocator::ranges::{self, Tag};
+use crate::allocator::region::Region;
+
+/// Whose claim it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claimant {
+    SqliteArena,
+    SqliteHeap,
+    RustArenas,
+    JemallocShared,
+    GlibcHeap,
+    GlibcMapped,
+    Stack,
+    Program,
+    Instrument,
+}
+
+impl Claimant {
+    pub const COUNT: usize = Claimant::Instrument as usize + 1;
+}
+
+impl From<Tag> for Claimant {
+    fn from(tag: Tag) -> Self {
+        match tag {
+            Tag::SqliteArena => Claimant::SqliteArena,
+            Tag::SqliteHeap => Claimant::SqliteHeap,
+            Tag::RustArena => Claimant::RustArenas,
+            Tag::JemallocShared => Claimant::JemallocShared,
+            Tag::Instrument => Claimant::Instrument,
+        }
+    }
+}
+
+/// A claimed range, page-aligned.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    pub start: usize,
+    pub end: usize,
+    pub claimant: Claimant,
+}
+
+const MOST_CLAIMS: usize = 524_288;
+
+/// All claims of one ledger.
+#[derive(Debug)]
+pub struct Claims {
+    claims: Region<Claim>,
+}
+
+impl Claims {
+    pub fn new() -> io::Result<Self> {
+        Ok(Claims { claims: Region::new(MOST_CLAIMS)? })
+    }
+
+    pub fn clear(&mut self) {
+        self.claims.clear();
+    }
+
+    /// Claims that did not fit.
+    pub fn lost(&self) -> usize {
+        self.claims.lost()
+    }
+
+    pub fn add(&mut self, start: usize, end: usize, claimant: Claimant) {
+        if start < end {
+            self.claims.push(Claim { start, end, claimant });
+        }
+    }
+
+    /// Adds the ranges that this library mapped itself. Returns how many its table lost.
+    pub fn add_recorded(&mut self) -> usize {
+        ranges::for_each(|range| self.add(range.start, range.end, range.tag.into()))
+    }
+
+    /// Puts the claims in order; where two overlap, the one that starts first keeps the overlap.
+    pub fn settle(&mut self) {
+        self.claims.sort_unstable_by_key(|c| (c.start, c.end));
+        let mut reached = 0;
+        for claim in self.claims.iter_mut() {
+            claim.start = claim.start.max(reached);
+            claim.end = claim.end.max(claim.start);
+            reached = claim.end;
+        }
+    }
+
+    fn overlapping(&self, start: usize, end: usize) -> impl Iterator<Item = Claim> + '_ {
+        let first = self.claims.partition_point(|c| c.end <= start);
+        self.claims[first..]
+            .iter()
+            .take_while(move |c| c.start < end)
+            .map(move |c| Claim { start: c.start.max(start), end: c.end.min(end), claimant: c.claimant })
+            .filter(|c| c.start < c.end)
+    }
+
+    /// Calls `each` with the parts of `start..end` that nobody claims. After [`settle`](Self::settle).
+    pub fn unclaimed(&self, start: usize, end: usize, mut each: impl FnMut(usize, usize)) {
+        let mut from = start;
+        for claim in self.overlapping(start, end) {
+            if claim.start > from {
+                each(from, claim.start);
+            }
+            from = claim.end;
+        }
+        if from < end {
+            each(from, end);
+        }
+    }
+
+    /// Resident bytes of each claimant inside the anonymous mappings, by [`Claimant`] as index.
+    ///
+    /// `each_run` is called with the resident runs of glibc's heaps.
+    pub fn resident(&self, mappings: &[Mapping], pagemap: &mut Pagemap) -> io::Result<[u64; Claimant::COUNT]> {
+        let mut resident = [0; Claimant::COUNT];
+        for mapping in mappings.iter().filter(|m| m.rss_bytes > 0) {
+            if !matches!(mapping.backing, Backing::Anonymous | Backing::Break) {
+                continue;
+            }
+            let mut whole = self.overlapping(mapping.start, mapping.end);
+            if let (Some(first), None) = (whole.next(), whole.next())
+                && (first.start, first.end) == (mapping.start, mapping.end)
+            {
+                // One owner: the kernel has counted it already.
+                resident[first.claimant as usize] += mapping.rss_bytes;
+                continue;
+            }
+            for claim in self.overlapping(mapping.start, mapping.end) {
+                resident[claim.claimant as usize] += pagemap.resident_bytes(claim.start, claim.end)?;
+            }
+        }
+        Ok(resident)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_claims_is_found_between_the_claims() {
+        let mut claims = Claims::new().unwrap();
+        claims.add(30, 40, Claimant::Stack);
+        claims.add(10, 20, Claimant::Program);
+        claims.add(15, 35, Claimant::Instrument);
+        claims.settle();
+        let mut gaps = Vec::new();
+        claims.unclaimed(0, 50, |a, b| gaps.push((a, b)));
+        assert_eq!(gaps, [(0, 10), (40, 50)]);
+        let owners: Vec<_> = claims.overlapping(12, 38).map(|c| (c.start, c.end)).collect();
+        assert_eq!(owners, [(12, 20), (20, 35), (35, 38)]);
+    }
+}

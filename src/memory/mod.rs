@@ -1,0 +1,46 @@
+//! What is resident, and who owns it. Reads, never drives.
+//!
+//! Each reader takes its numbers from one source and says which. [`Observer`] puts them together
+//! into a [`Ledger`]. All buffers are mapped when the observer is made, outside every heap that it
+//! counts, and show as `instrument`.
+
+mod claims;
+pub mod glibc;
+pub mod jemalloc;
+pub mod ledger;
+mod observer;
+mod pagemap;
+mod peek;
+pub mod process;
+mod program;
+pub mod rust_heap;
+mod smaps;
+pub mod sqlite;
+mod stacks;
+mod terms;
+mod text;
+
+pub use ledger::{Ledger, Owner, Term};
+pub use observer::{Absent, Observer};
+
+/// Why memory could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The kernel refused one of its files.
+    #[error("cannot read {what}: {source}")]
+    Kernel {
+        /// The file or the call.
+        what: &'static str,
+        /// The kernel's word.
+        source: std::io::Error,
+    },
+    /// A fixed buffer was too small; the ledger would miss something.
+    #[error("more {0} than the ledger has room for")]
+    Overflow(&'static str),
+}
+
+impl Error {
+    fn kernel(what: &'static str) -> impl FnOnce(std::io::Error) -> Error {
+        move |source| Error::Kernel { what, source }
+    }
+}

@@ -1,0 +1,276 @@
+//! Takes ledgers.
+
+
+use super::claims::{Claimant, Claims};
+use super::glibc::heaps::Heaps;
+use super::jemalloc::{self, ArenaCounters, Jemalloc};
+use super::ledger::{Beside, Ledger};
+use super::pagemap::Pagemap;
+use super::process::Rollup;
+use super::program::Program;
+use super::smaps::{Backing, Mapping, Mappings};
+use super::sqlite::{Connection, ConnectionStatus};
+use super::stacks::Stacks;
+use super::terms::{Readings, add_all};
+use super::text::Lines;
+use super::{Error, glibc, peek, rust_heap, sqlite};
+use crate::allocator::region::page_size;
+use crate::allocator::{arena, global, sqlite as methods};
+
+/// A source that this process does not have, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Absent {
+    /// The terms that are absent for it.
+    pub what: &'static str,
+    /// Why.
+    pub why: String,
+}
+
+/// All readers with their buffers. One for a process is enough; making one is what allocates.
+#[derive(Debug)]
+pub struct Observer {
+    rollup: Lines,
+    mappings: Mappings,
+    pagemap: Pagemap,
+    program: Program,
+    stacks: Option<Stacks>,
+    heaps: Heaps,
+    jemalloc: Option<Jemalloc>,
+    claims: Claims,
+    absent: Vec<Absent>,
+    ledger: Ledger,
+}
+
+/// More than any ledger has.
+const MOST_TERMS: usize = 64;
+
+impl Observer {
+    /// Opens the kernel's files and reserves the buffers.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] where `/proc` is not there or may not be read. Sources that are merely
+    /// missing are listed by [`absent`](Self::absent).
+    pub fn new() -> Result<Self, Error> {
+        let mut absent = Vec::new();
+        // Arena 0 is recorded from here on; what it mapped before is found by its headers.
+        if let Err(error) = arena::record_shared_arena() {
+            absent.push(Absent { what: "jemalloc's own growth", why: error.to_string() });
+        }
+        let stacks = Stacks::new().map_err(|e| absent.push(Absent { what: "thread stacks", why: e.to_string() })).ok();
+        let jemalloc = Jemalloc::new();
+        if jemalloc.is_none() {
+            absent.push(Absent { what: "jemalloc's counters", why: "jemalloc was built without statistics".into() });
+        }
+        if glibc::read().is_none() {
+            let why = "malloc is not glibc's, or glibc is older than 2.33 and has no mallinfo2";
+            absent.push(Absent { what: "other C heap, free chunks", why: why.into() });
+        }
+        if global::counters().is_none() {
+            let why = "the global allocator is not sqlite_membench::allocator::global::Switchable";
+            absent.push(Absent { what: "rust heap", why: why.into() });
+        }
+        if methods::installed().is_none() {
+            let why = "allocator::sqlite::install was not called before SQLite was initialised";
+            absent.push(Absent { what: "sqlite's headers and rounding", why: why.into() });
+        }
+        if peek::words::<1>(&raw const absent as usize).is_none() {
+            let why = "process_vm_readv is not permitted";
+            absent.push(Absent { what: "glibc's arenas and mapped chunks", why: why.into() });
+        }
+        Ok(Observer {
+            rollup: Lines::open("/proc/self/smaps_rollup", 4096).map_err(Error::kernel("/proc/self/smaps_rollup"))?,
+            mappings: Mappings::new().map_err(Error::kernel("/proc/self/smaps"))?,
+            pagemap: Pagemap::new().map_err(Error::kernel("/proc/self/pagemap"))?,
+            program: Program::new().map_err(Error::kernel("the program headers"))?,
+            stacks,
+            heaps: Heaps::new().map_err(Error::kernel("memory for buffers"))?,
+            jemalloc,
+            claims: Claims::new().map_err(Error::kernel("memory for buffers"))?,
+            absent,
+            ledger: Ledger { terms: Vec::with_capacity(MOST_TERMS), ..Ledger::default() },
+        })
+    }
+
+    /// The sources that this process does not have.
+    pub fn absent(&self) -> &[Absent] {
+        &self.absent
+    }
+
+    /// Takes a ledger of this process now, with the uses of SQLite's memory on `connections`.
+    /// Allocates nothing.
+    ///
+    /// Other threads may run meanwhile; what they allocate between two readings shows as
+    /// `unattributed`, either way.
+    ///
+    /// # Safety
+    /// Each of `connections` is open and, if it was opened with `SQLITE_OPEN_NOMUTEX`, in use by no
+    /// other thread.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] where a file cannot be read any more, [`Error::Overflow`] where a buffer
+    /// is too small for this process.
+    pub unsafe fn take(&mut self, connections: &[Connection]) -> Result<&Ledger, Error> {
+        // SAFETY: the caller's contract.
+        let (connection, count) = unsafe { read_connections(connections) };
+        jemalloc::refresh();
+        let sqlite_arena = arena::made_sqlite_arena().and_then(|a| self.jemalloc.as_ref()?.arena(a.index));
+        let rust_arenas = self.rust_arenas();
+        let glibc_counters = glibc::read();
+
+        let mut rollup = Rollup::default();
+        self.rollup.read(|line| rollup.add_line(line)).map_err(Error::kernel("/proc/self/smaps_rollup"))?;
+        let mappings = self.mappings.read().map_err(Error::kernel("/proc/self/smaps"))?;
+        let program = self.program.read();
+
+        self.claims.clear();
+        if self.claims.add_recorded() > 0 {
+            return Err(Error::Overflow("mapped ranges"));
+        }
+        if let Some(stacks) = &mut self.stacks {
+            let found = stacks.read(mappings).map_err(Error::kernel("/proc/self/task"))?;
+            found.iter().for_each(|s| self.claims.add(s.start, s.end, Claimant::Stack));
+        }
+        claim_program(mappings, program, self.stacks.as_ref().and_then(Stacks::main_block), &mut self.claims);
+        if let Some(counters) = &glibc_counters {
+            self.heaps.find(mappings, counters, &mut self.claims);
+        }
+        self.claims.settle();
+        claim_jemalloc_blocks(mappings, &mut self.claims);
+        if let Some(counters) = &glibc_counters {
+            self.heaps
+                .find_mapped(mappings, counters, &mut self.claims, &mut self.pagemap)
+                .map_err(Error::kernel("/proc/self/pagemap"))?;
+            self.claims.settle();
+        }
+        if self.claims.lost() > 0 {
+            return Err(Error::Overflow("claims"));
+        }
+        let resident =
+            self.claims.resident(mappings, &mut self.pagemap).map_err(Error::kernel("/proc/self/pagemap"))?;
+        let glibc = match glibc_counters {
+            Some(counters) => {
+                let mut holes =
+                    self.heaps.not_resident(&mut self.pagemap).map_err(Error::kernel("/proc/self/pagemap"))?;
+                holes.in_use_bytes += self.heaps.mapped_bytes - resident[Claimant::GlibcMapped as usize] as i64;
+                Some((counters, holes))
+            }
+            None => None,
+        };
+        let readings = Readings {
+            resident,
+            residency_source: self.pagemap.source(),
+            mappings,
+            program,
+            sqlite: sqlite::read(),
+            sqlite_methods: methods::installed().zip(methods::counters()),
+            connections: connection,
+            connection_count: count,
+            rust: rust_heap::read(),
+            rust_allocator: global::chosen(),
+            sqlite_arena,
+            rust_arenas,
+            glibc,
+        };
+        self.ledger.rss_bytes = rollup.rss_bytes;
+        self.ledger.beside = beside(&rollup, &readings);
+        self.ledger.terms.clear();
+        add_all(&readings, &mut self.ledger.terms);
+        Ok(&self.ledger)
+    }
+
+    fn rust_arenas(&self) -> Option<ArenaCounters> {
+        let jemalloc = self.jemalloc.as_ref()?;
+        let mut sum = ArenaCounters::default();
+        arena::for_each_rust_arena(|index| {
+            let Some(one) = jemalloc.arena(index) else { return };
+            sum.allocated_bytes += one.allocated_bytes;
+            sum.active_bytes += one.active_bytes;
+            sum.dirty_bytes += one.dirty_bytes;
+            sum.muzzy_bytes += one.muzzy_bytes;
+            sum.retained_bytes += one.retained_bytes;
+            sum.base_bytes += one.base_bytes;
+        });
+        Some(sum)
+    }
+}
+
+/// # Safety
+/// As [`Observer::take`].
+unsafe fn read_connections(connections: &[Connection]) -> (ConnectionStatus, usize) {
+    let mut sum = ConnectionStatus::default();
+    let mut lookaside = Some(0);
+    for connection in connections {
+        // SAFETY: the caller's contract.
+        let one = unsafe { sqlite::read_connection(*connection) };
+        sum.page_cache_bytes += one.page_cache_bytes;
+        sum.schema_bytes += one.schema_bytes;
+        sum.statement_bytes += one.statement_bytes;
+        lookaside = lookaside.zip(one.statement_lookaside_bytes).map(|(a, b)| a + b);
+        sum.statements += one.statements;
+        sum.lookaside_slots += one.lookaside_slots;
+        sum.cache_spills += one.cache_spills;
+    }
+    sum.statement_lookaside_bytes = lookaside;
+    (sum, connections.len())
+}
+
+fn beside(rollup: &Rollup, readings: &Readings<'_>) -> Beside {
+    Beside {
+        anonymous_bytes: rollup.anonymous_bytes,
+        swap_bytes: rollup.swap_bytes,
+        huge_page_bytes: rollup.huge_bytes,
+        sqlite_blocks: readings.sqlite.live_blocks,
+        rust_blocks: readings.rust.map_or(0, |r| r.live_blocks),
+        statements: readings.connections.statements,
+        cache_spills: readings.connections.cache_spills,
+        jemalloc_retained_bytes: readings.sqlite_arena.map_or(0, |a| a.retained_bytes)
+            + readings.rust_arenas.map_or(0, |a| a.retained_bytes),
+    }
+}
+
+/// Claims the loaded objects' zeroed data, and the loader's block for the main thread.
+fn claim_program(
+    mappings: &[Mapping],
+    program: &[super::program::Segment],
+    main_block: Option<usize>,
+    claims: &mut Claims,
+) {
+    for mapping in mappings.iter().filter(|m| m.backing == Backing::Anonymous && m.rss_bytes > 0) {
+        let first = program.partition_point(|s| s.end <= mapping.start);
+        for segment in program[first..].iter().take_while(|s| s.start < mapping.end) {
+            claims.add(segment.start.max(mapping.start), segment.end.min(mapping.end), Claimant::Program);
+        }
+    }
+    let Some(block) = main_block else { return };
+    let at = mappings.partition_point(|m| m.end <= block);
+    const MOST_OF_A_LOADER: usize = 256 * 1024;
+    match mappings.get(at) {
+        Some(m) if m.start <= block && m.end - m.start <= MOST_OF_A_LOADER => {
+            claims.add(m.start, m.end, Claimant::Program);
+        }
+        Some(m) if m.start <= block => claims.add(block, block + page_size(), Claimant::Program),
+        _ => {}
+    }
+}
+
+/// Claims the blocks of jemalloc's bookkeeping that nobody could record.
+fn claim_jemalloc_blocks(mappings: &[Mapping], claims: &mut Claims) {
+    let mut found = [(0, 0); 64];
+    let mut count = 0;
+    for mapping in mappings.iter().filter(|m| m.backing == Backing::Anonymous && m.writable) {
+        claims.unclaimed(mapping.start, mapping.end, |start, end| {
+            let mut at = start.next_multiple_of(jemalloc::BASE_ALIGNMENT);
+            while at < end && count < found.len() {
+                let bytes = jemalloc::base_block_bytes(at).filter(|bytes| at + bytes <= end);
+                if let Some(bytes) = bytes {
+                    found[count] = (at, at + bytes);
+                    count += 1;
+                }
+                at += bytes.unwrap_or(jemalloc::BASE_ALIGNMENT);
+            }
+        });
+    }
+    found[..count].iter().for_each(|(start, end)| claims.add(*start, *end, Claimant::JemallocShared));
+    claims.settle();
+}
+

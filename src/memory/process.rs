@@ -1,0 +1,92 @@
+//! The process as the kernel counts it.
+
+use std::fs;
+use std::io;
+
+/// `smaps_rollup`: exact sums over all mappings, unlike the counters of `status` and `statm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rollup {
+    /// `Rss`: resident bytes.
+    pub rss_bytes: u64,
+    /// `Anonymous`: the part that no file backs.
+    pub anonymous_bytes: u64,
+    /// `Swap`.
+    pub swap_bytes: u64,
+    /// `AnonHugePages`: the part of `anonymous_bytes` in transparent huge pages.
+    pub huge_bytes: u64,
+}
+
+impl Rollup {
+    pub(super) fn add_line(&mut self, line: &[u8]) {
+        match super::text::kilobytes(line) {
+            Some((b"Rss", bytes)) => self.rss_bytes = bytes,
+            Some((b"Anonymous", bytes)) => self.anonymous_bytes = bytes,
+            Some((b"Swap", bytes)) => self.swap_bytes = bytes,
+            Some((b"AnonHugePages", bytes)) => self.huge_bytes = bytes,
+            _ => {}
+        }
+    }
+}
+
+fn path(pid: Option<u32>, file: &str) -> String {
+    match pid {
+        Some(pid) => format!("/proc/{pid}/{file}"),
+        None => format!("/proc/self/{file}"),
+    }
+}
+
+/// Reads `/proc/PID/smaps_rollup`, of this process for `None`. Allocates.
+///
+/// # Errors
+/// The kernel's: `NotFound` when the process is gone, `PermissionDenied` for another user's.
+pub fn rollup(pid: Option<u32>) -> io::Result<Rollup> {
+    let text = fs::read(path(pid, "smaps_rollup"))?;
+    let mut rollup = Rollup::default();
+    text.split(|b| *b == b'\n').for_each(|line| rollup.add_line(line));
+    if rollup.rss_bytes == 0 {
+        // A process that is exiting has an empty rollup.
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    Ok(rollup)
+}
+
+/// `VmHWM` of this process: the highest RSS since the start or the last [`reset_peak`]. The kernel
+/// counts it approximately, by up to some pages for each CPU.
+pub fn peak_rss_bytes() -> io::Result<u64> {
+    let text = fs::read("/proc/self/status")?;
+    text.split(|b| *b == b'\n')
+        .filter_map(super::text::kilobytes)
+        .find_map(|(name, bytes)| (name == b"VmHWM").then_some(bytes))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "no VmHWM in /proc/self/status"))
+}
+
+/// Sets `VmHWM` back to the present RSS, by writing 5 to `clear_refs`.
+pub fn reset_peak() -> io::Result<()> {
+    fs::write("/proc/self/clear_refs", "5")
+}
+
+/// Entries of `/proc/self/fd`, less the one that lists them.
+pub fn open_files() -> io::Result<u64> {
+    Ok((fs::read_dir("/proc/self/fd")?.count() as u64).saturating_sub(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peak_is_reset_and_rises_again() {
+        reset_peak().unwrap();
+        let before = peak_rss_bytes().unwrap();
+        let block = std::hint::black_box(vec![1u8; 64 << 20]);
+        assert!(peak_rss_bytes().unwrap() >= before + (60 << 20));
+        drop(block);
+        reset_peak().unwrap();
+        assert!(peak_rss_bytes().unwrap() < before + (60 << 20));
+    }
+
+    #[test]
+    fn a_process_that_does_not_exist_is_not_found() {
+        assert_eq!(rollup(Some(u32::MAX >> 1)).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+}

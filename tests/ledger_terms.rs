@@ -1,0 +1,200 @@
+//! No ledger closes by construction: memory that appears in one place shows in one term.
+//!
+//! Each case runs in a process of its own for each pair of allocators.
+
+mod support {
+    pub mod children;
+}
+
+use std::hint::black_box;
+
+use libsqlite3_sys as ffi;
+use libtest_mimic::{Arguments, Trial};
+use sqlite_membench::memory::{Ledger, Observer, Owner, ledger};
+use support::children::{self, RUST, SQLITE, growth, table, take};
+
+#[global_allocator]
+static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
+    sqlite_membench::allocator::global::Switchable::new();
+
+const BYTES: usize = 50_000_000;
+const LARGE: usize = 1_000_000;
+const SMALL: usize = 4_000;
+
+struct Case {
+    name: &'static str,
+    /// `None` is unattributed.
+    owner: Option<Owner>,
+    bytes: usize,
+    run: fn(&mut Observer) -> (Ledger, Ledger),
+}
+
+const CASES: [Case; 10] = [
+    Case { name: "a_mapping_behind_the_ledgers_back_is_unattributed", owner: None, bytes: BYTES, run: hidden_mapping },
+    Case { name: "large_malloc_by_other_c_code_is_other_c", owner: Some(Owner::OtherC), bytes: BYTES, run: |o| c_malloc(o, LARGE) },
+    Case { name: "small_malloc_by_other_c_code_is_other_c", owner: Some(Owner::OtherC), bytes: BYTES, run: |o| c_malloc(o, SMALL) },
+    Case { name: "large_blocks_of_rust_are_rust", owner: Some(Owner::Rust), bytes: BYTES, run: |o| rust(o, LARGE) },
+    Case { name: "small_blocks_of_rust_are_rust", owner: Some(Owner::Rust), bytes: BYTES, run: |o| rust(o, SMALL) },
+    Case { name: "large_blocks_of_sqlite_are_sqlite", owner: Some(Owner::Sqlite), bytes: BYTES, run: |o| sqlite(o, LARGE) },
+    Case { name: "small_blocks_of_sqlite_are_sqlite", owner: Some(Owner::Sqlite), bytes: BYTES, run: |o| sqlite(o, SMALL) },
+    Case { name: "a_touched_file_mapping_is_files", owner: Some(Owner::Files), bytes: BYTES, run: file_mapping },
+    Case { name: "touched_stacks_of_16_threads_are_stacks", owner: Some(Owner::Stacks), bytes: 16 << 20, run: stacks },
+    Case { name: "memory_of_c_threads_in_arenas_of_their_own_is_other_c", owner: Some(Owner::OtherC), bytes: 16 * 3_000_000, run: c_threads },
+];
+
+fn hidden_mapping(observer: &mut Observer) -> (Ledger, Ledger) {
+    let before = take(observer);
+    // SAFETY: a fresh mapping, written inside its length.
+    unsafe {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let start = libc::mmap(std::ptr::null_mut(), BYTES, protection, flags, -1, 0);
+        assert_ne!(start, libc::MAP_FAILED);
+        libc::memset(start, 0x22, BYTES);
+    }
+    (before, take(observer))
+}
+
+fn c_malloc(observer: &mut Observer, size: usize) -> (Ledger, Ledger) {
+    let before = take(observer);
+    for _ in 0..BYTES / size {
+        // SAFETY: written inside its length, and leaked.
+        unsafe {
+            let block = libc::malloc(size);
+            assert!(!block.is_null());
+            libc::memset(black_box(block), 1, size);
+        }
+    }
+    (before, take(observer))
+}
+
+fn rust(observer: &mut Observer, size: usize) -> (Ledger, Ledger) {
+    let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(BYTES / size);
+    let before = take(observer);
+    blocks.extend((0..BYTES / size).map(|_| vec![1; size]));
+    let after = take(observer);
+    black_box(blocks);
+    (before, after)
+}
+
+fn sqlite(observer: &mut Observer, size: usize) -> (Ledger, Ledger) {
+    let before = take(observer);
+    for _ in 0..BYTES / size {
+        // SAFETY: written inside its length, and leaked.
+        unsafe {
+            let block = ffi::sqlite3_malloc64(size as u64);
+            assert!(!block.is_null());
+            libc::memset(block, 1, size);
+        }
+    }
+    (before, take(observer))
+}
+
+fn file_mapping(observer: &mut Observer) -> (Ledger, Ledger) {
+    use std::os::fd::AsRawFd;
+    let file = tempfile::tempfile().unwrap();
+    file.set_len(BYTES as u64).unwrap();
+    let before = take(observer);
+    // SAFETY: a fresh mapping of a file of this length, written inside it.
+    unsafe {
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let start = libc::mmap(std::ptr::null_mut(), BYTES, protection, libc::MAP_SHARED, file.as_raw_fd(), 0);
+        assert_ne!(start, libc::MAP_FAILED);
+        libc::memset(start, 1, BYTES);
+    }
+    (before, take(observer))
+}
+
+fn stacks(observer: &mut Observer) -> (Ledger, Ledger) {
+    fn touch() {
+        let mut bytes = [0u8; 1 << 20];
+        for index in (0..bytes.len()).step_by(512) {
+            bytes[index] = 1;
+        }
+        black_box(&mut bytes);
+    }
+    let before = take(observer);
+    let barrier = std::sync::Barrier::new(17);
+    let mut after = None;
+    std::thread::scope(|scope| {
+        for _ in 0..16 {
+            std::thread::Builder::new().stack_size(4 << 20).spawn_scoped(scope, || {
+                touch();
+                barrier.wait();
+                barrier.wait();
+            }).unwrap();
+        }
+        barrier.wait();
+        after = Some(take(observer));
+        barrier.wait();
+    });
+    (before, after.unwrap())
+}
+
+/// Threads that only C knows of, each with blocks in an arena of its own.
+fn c_threads(observer: &mut Observer) -> (Ledger, Ledger) {
+    static DONE: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
+    extern "C" fn fill(_: *mut libc::c_void) -> *mut libc::c_void {
+        for _ in 0..3_000_000 / SMALL {
+            // SAFETY: written inside its length, and leaked.
+            unsafe { libc::memset(libc::malloc(SMALL), 1, SMALL) };
+        }
+        DONE.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        // SAFETY: waits for the end of the process.
+        unsafe { libc::pause() };
+        std::ptr::null_mut()
+    }
+    let before = take(observer);
+    for _ in 0..16 {
+        // SAFETY: the thread takes no argument.
+        unsafe {
+            let mut thread = std::mem::zeroed();
+            assert_eq!(libc::pthread_create(&raw mut thread, std::ptr::null(), fill, std::ptr::null_mut()), 0);
+        }
+    }
+    while DONE.load(std::sync::atomic::Ordering::SeqCst) < 16 {
+        std::thread::yield_now();
+    }
+    (before, take(observer))
+}
+
+fn run_child(name: &str) {
+    let case = CASES.iter().find(|c| c.name == name).unwrap();
+    let mut observer = Observer::new().unwrap();
+    take(&mut observer);
+    let (before, after) = (case.run)(&mut observer);
+    let tables = || format!("before: {}\nafter: {}", table(&before), table(&after));
+    if std::env::var_os("LEDGER_TEST_SHOW").is_some() {
+        println!("{}", tables());
+    }
+    let bound = ledger::bound_bytes(before.rss_bytes);
+    assert!(before.unattributed_bytes().abs() <= bound, "{}", tables());
+    for (owner, bytes) in growth(&before, &after) {
+        let expected = if owner == case.owner { case.bytes as i64 } else { 0 };
+        let tolerance = case.bytes as i64 / 100;
+        // Threads have stacks and control blocks of their own.
+        let tolerance = if case.name.contains("c_threads") { tolerance.max(600_000) } else { tolerance };
+        assert!(
+            (bytes - expected).abs() <= tolerance,
+            "{} grew by {bytes}, expected {expected}\n{}",
+            owner.map_or("unattributed", Owner::name),
+            tables()
+        );
+    }
+}
+
+fn main() {
+    if let Some(name) = children::case() {
+        return run_child(&name);
+    }
+    let mut trials = Vec::new();
+    for case in &CASES {
+        for rust in RUST {
+            for sqlite in SQLITE {
+                let name = format!("{}::rust_{rust:?}::sqlite_{sqlite:?}", case.name).to_lowercase();
+                trials.push(Trial::test(name, move || children::spawn(case.name, rust, sqlite)));
+            }
+        }
+    }
+    libtest_mimic::run(&Arguments::from_args(), trials).exit();
+}

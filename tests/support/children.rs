@@ -1,0 +1,67 @@
+//! One process for each pair of allocators: the choice is made once in a process's life.
+
+use std::process::Command;
+
+use libtest_mimic::Failed;
+use sqlite_membench::allocator::{RustAllocator, SqliteAllocator, global, route, sqlite};
+use sqlite_membench::memory::{Ledger, Observer, Owner};
+
+pub const RUST: [RustAllocator; 2] = [RustAllocator::System, RustAllocator::Jemalloc];
+pub const SQLITE: [SqliteAllocator; 5] = [
+    SqliteAllocator::System,
+    SqliteAllocator::Arena,
+    SqliteAllocator::ArenaNative,
+    SqliteAllocator::Rust,
+    SqliteAllocator::Memsys5,
+];
+
+const CASE: &str = "LEDGER_TEST_CASE";
+const ROUTE: &str = "LEDGER_TEST_SQLITE";
+
+/// Runs `case` in a process of its own under the pair.
+pub fn spawn(case: &str, rust: RustAllocator, sqlite: SqliteAllocator) -> Result<(), Failed> {
+    let output = Command::new(std::env::current_exe()?)
+        .env(CASE, case)
+        .env(ROUTE, format!("{sqlite:?}"))
+        .env(global::CHOICE_VARIABLE, format!("{rust:?}").to_lowercase())
+        .output()?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    Err(format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr)).into())
+}
+
+/// In a child: the case's name, with SQLite's allocator installed and both routes verified.
+pub fn case() -> Option<String> {
+    let case = std::env::var(CASE).ok()?;
+    let wanted = std::env::var(ROUTE).unwrap();
+    let choice = SQLITE.into_iter().find(|s| format!("{s:?}") == wanted).unwrap();
+    sqlite::install(choice, 256 << 20).unwrap();
+    route::verify(global::chosen(), choice).unwrap();
+    Some(case)
+}
+
+/// A ledger without connections.
+pub fn take(observer: &mut Observer) -> Ledger {
+    // SAFETY: no connection is given.
+    unsafe { observer.take(&[]) }.unwrap().clone()
+}
+
+/// All terms of a ledger for a failure's message.
+pub fn table(ledger: &Ledger) -> String {
+    let mut text = format!("rss {} unattributed {}\n", ledger.rss_bytes, ledger.unattributed_bytes());
+    for term in &ledger.terms {
+        let indent = if term.counts { "" } else { "    " };
+        text += &format!("{indent}{:<10} {:<20} {:>12}\n", term.owner.name(), term.term, term.bytes);
+    }
+    text
+}
+
+/// Growth of each owner, and of what is unattributed as `None`.
+pub fn growth(before: &Ledger, after: &Ledger) -> Vec<(Option<Owner>, i64)> {
+    let mut growth: Vec<_> =
+        Owner::ALL.iter().map(|o| (Some(*o), after.owned_bytes(*o) - before.owned_bytes(*o))).collect();
+    growth.push((None, after.unattributed_bytes() - before.unattributed_bytes()));
+    growth
+}
