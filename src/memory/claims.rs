@@ -58,7 +58,9 @@ pub struct Claims {
 
 impl Claims {
     pub fn new() -> io::Result<Self> {
-        Ok(Claims { claims: Region::new(MOST_CLAIMS)? })
+        Ok(Claims {
+            claims: Region::new(MOST_CLAIMS)?,
+        })
     }
 
     pub fn clear(&mut self) {
@@ -72,7 +74,11 @@ impl Claims {
 
     pub fn add(&mut self, start: usize, end: usize, claimant: Claimant) {
         if start < end {
-            self.claims.push(Claim { start, end, claimant });
+            self.claims.push(Claim {
+                start,
+                end,
+                claimant,
+            });
         }
     }
 
@@ -97,7 +103,11 @@ impl Claims {
         self.claims[first..]
             .iter()
             .take_while(move |c| c.start < end)
-            .map(move |c| Claim { start: c.start.max(start), end: c.end.min(end), claimant: c.claimant })
+            .map(move |c| Claim {
+                start: c.start.max(start),
+                end: c.end.min(end),
+                claimant: c.claimant,
+            })
             .filter(|c| c.start < c.end)
     }
 
@@ -118,7 +128,11 @@ impl Claims {
     /// Resident bytes of each claimant inside the anonymous mappings, by [`Claimant`] as index.
     ///
     /// `each_run` is called with the resident runs of glibc's heaps.
-    pub fn resident(&self, mappings: &[Mapping], pagemap: &mut Pagemap) -> io::Result<[u64; Claimant::COUNT]> {
+    pub fn resident(
+        &self,
+        mappings: &[Mapping],
+        pagemap: &mut Pagemap,
+    ) -> io::Result<[u64; Claimant::COUNT]> {
         let mut resident = [0; Claimant::COUNT];
         for mapping in mappings.iter().filter(|m| m.rss_bytes > 0) {
             if !matches!(mapping.backing, Backing::Anonymous | Backing::Break) {
@@ -133,7 +147,8 @@ impl Claims {
                 continue;
             }
             for claim in self.overlapping(mapping.start, mapping.end) {
-                resident[claim.claimant as usize] += pagemap.resident_bytes(claim.start, claim.end)?;
+                resident[claim.claimant as usize] +=
+                    pagemap.resident_bytes(claim.start, claim.end)?;
             }
         }
         Ok(resident)
@@ -154,7 +169,10 @@ mod tests {
         let mut gaps = Vec::new();
         claims.unclaimed(0, 50, |a, b| gaps.push((a, b)));
         assert_eq!(gaps, [(0, 10), (40, 50)]);
-        let owners: Vec<_> = claims.overlapping(12, 38).map(|c| (c.start, c.end)).collect();
+        let owners: Vec<_> = claims
+            .overlapping(12, 38)
+            .map(|c| (c.start, c.end))
+            .collect();
         assert_eq!(owners, [(12, 20), (20, 35), (35, 38)]);
     }
 }

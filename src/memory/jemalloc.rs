@@ -71,8 +71,12 @@ impl Jemalloc {
     /// `None` where jemalloc was built without statistics.
     pub fn new() -> Option<Self> {
         // SAFETY: bool and size_t, by the manual.
-        let (stats, page): (bool, usize) =
-            unsafe { (raw::read(b"config.stats\0").ok()?, raw::read(b"arenas.page\0").ok()?) };
+        let (stats, page): (bool, usize) = unsafe {
+            (
+                raw::read(b"config.stats\0").ok()?,
+                raw::read(b"arenas.page\0").ok()?,
+            )
+        };
         if !stats {
             return None;
         }
@@ -157,4 +161,31 @@ pub fn base_block_bytes(address: usize) -> Option<usize> {
     let end = address.checked_add(bytes)?;
     let closes = unused.checked_add(unused_bytes)? == end && (address..=end).contains(&unused);
     (aligned && closes).then_some(bytes)
+}
+
+/// The arena that jemalloc says holds `address`; `None` for an address that it does not know.
+/// Safe for any address: `arenas.lookup` searches jemalloc's own tree.
+pub fn arena_of(address: usize) -> Option<u32> {
+    let mut pointer = address as *const u8;
+    let mut arena: std::ffi::c_uint = 0;
+    let mut length = size_of::<std::ffi::c_uint>();
+    // SAFETY: the control takes a pointer, which it looks up and does not follow, and gives an unsigned.
+    let code = unsafe {
+        tikv_jemalloc_sys::mallctl(
+            c"arenas.lookup".as_ptr(),
+            (&raw mut arena).cast(),
+            &raw mut length,
+            (&raw mut pointer).cast(),
+            size_of::<*const u8>(),
+        )
+    };
+    (code == 0).then_some(arena)
+}
+
+/// Whether the aligned block of [`BASE_ALIGNMENT`] bytes at `address` is one that arena 0 mapped
+/// before it was recorded: jemalloc maps its first extents in such blocks, and knows the block's
+/// first page or its last.
+pub fn is_arena_0_block(address: usize) -> bool {
+    let last_page = address + BASE_ALIGNMENT - crate::allocator::region::page_size();
+    arena_of(address) == Some(0) || arena_of(last_page) == Some(0)
 }

@@ -116,7 +116,12 @@ pub struct Ledger {
 impl Ledger {
     /// What no term accounts for. The sum of the counting terms and this is `rss_bytes`.
     pub fn unattributed_bytes(&self) -> i64 {
-        let sum: i64 = self.terms.iter().filter(|t| t.counts).map(|t| t.bytes).sum();
+        let sum: i64 = self
+            .terms
+            .iter()
+            .filter(|t| t.counts)
+            .map(|t| t.bytes)
+            .sum();
         self.rss_bytes as i64 - sum
     }
 
@@ -127,12 +132,19 @@ impl Ledger {
 
     /// The counting bytes of `owner`.
     pub fn owned_bytes(&self, owner: Owner) -> i64 {
-        self.terms.iter().filter(|t| t.counts && t.owner == owner).map(|t| t.bytes).sum()
+        self.terms
+            .iter()
+            .filter(|t| t.counts && t.owner == owner)
+            .map(|t| t.bytes)
+            .sum()
     }
 
     /// The bytes of one term; `None` where it is absent.
     pub fn term_bytes(&self, owner: Owner, term: &str) -> Option<i64> {
-        self.terms.iter().find(|t| t.owner == owner && t.term == term).map(|t| t.bytes)
+        self.terms
+            .iter()
+            .find(|t| t.owner == owner && t.term == term)
+            .map(|t| t.bytes)
     }
 }
 

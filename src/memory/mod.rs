@@ -21,7 +21,7 @@ mod terms;
 mod text;
 
 pub use ledger::{Ledger, Owner, Term};
-pub use observer::{Absent, Observer};
+pub use observer::{Absent, Observer, Unclaimed};
 
 /// Why memory could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -1,6 +1,5 @@
 //! Takes ledgers.
 
-
 use super::claims::{Claimant, Claims};
 use super::glibc::heaps::Heaps;
 use super::jemalloc::{self, ArenaCounters, Jemalloc};
@@ -24,6 +23,17 @@ pub struct Absent {
     pub what: &'static str,
     /// Why.
     pub why: String,
+}
+
+/// A range of anonymous memory that no owner claims.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unclaimed {
+    /// First address.
+    pub start: usize,
+    /// First address behind it.
+    pub end: usize,
+    /// Resident bytes in it.
+    pub resident_bytes: u64,
 }
 
 /// All readers with their buffers. One for a process is enough; making one is what allocates.
@@ -54,31 +64,57 @@ impl Observer {
         let mut absent = Vec::new();
         // Arena 0 is recorded from here on; what it mapped before is found by its headers.
         if let Err(error) = arena::record_shared_arena() {
-            absent.push(Absent { what: "jemalloc's own growth", why: error.to_string() });
+            absent.push(Absent {
+                what: "jemalloc's own growth",
+                why: error.to_string(),
+            });
         }
-        let stacks = Stacks::new().map_err(|e| absent.push(Absent { what: "thread stacks", why: e.to_string() })).ok();
+        let stacks = Stacks::new()
+            .map_err(|e| {
+                absent.push(Absent {
+                    what: "thread stacks",
+                    why: e.to_string(),
+                })
+            })
+            .ok();
         let jemalloc = Jemalloc::new();
         if jemalloc.is_none() {
-            absent.push(Absent { what: "jemalloc's counters", why: "jemalloc was built without statistics".into() });
+            absent.push(Absent {
+                what: "jemalloc's counters",
+                why: "jemalloc was built without statistics".into(),
+            });
         }
         if glibc::read().is_none() {
             let why = "malloc is not glibc's, or glibc is older than 2.33 and has no mallinfo2";
-            absent.push(Absent { what: "other C heap, free chunks", why: why.into() });
+            absent.push(Absent {
+                what: "other C heap, free chunks",
+                why: why.into(),
+            });
         }
         if global::counters().is_none() {
             let why = "the global allocator is not sqlite_membench::allocator::global::Switchable";
-            absent.push(Absent { what: "rust heap", why: why.into() });
+            absent.push(Absent {
+                what: "rust heap",
+                why: why.into(),
+            });
         }
         if methods::installed().is_none() {
             let why = "allocator::sqlite::install was not called before SQLite was initialised";
-            absent.push(Absent { what: "sqlite's headers and rounding", why: why.into() });
+            absent.push(Absent {
+                what: "sqlite's headers and rounding",
+                why: why.into(),
+            });
         }
         if peek::words::<1>(&raw const absent as usize).is_none() {
             let why = "process_vm_readv is not permitted";
-            absent.push(Absent { what: "glibc's arenas and mapped chunks", why: why.into() });
+            absent.push(Absent {
+                what: "glibc's arenas and mapped chunks",
+                why: why.into(),
+            });
         }
         Ok(Observer {
-            rollup: Lines::open("/proc/self/smaps_rollup", 4096).map_err(Error::kernel("/proc/self/smaps_rollup"))?,
+            rollup: Lines::open("/proc/self/smaps_rollup", 4096)
+                .map_err(Error::kernel("/proc/self/smaps_rollup"))?,
             mappings: Mappings::new().map_err(Error::kernel("/proc/self/smaps"))?,
             pagemap: Pagemap::new().map_err(Error::kernel("/proc/self/pagemap"))?,
             program: Program::new().map_err(Error::kernel("the program headers"))?,
@@ -87,7 +123,10 @@ impl Observer {
             jemalloc,
             claims: Claims::new().map_err(Error::kernel("memory for buffers"))?,
             absent,
-            ledger: Ledger { terms: Vec::with_capacity(MOST_TERMS), ..Ledger::default() },
+            ledger: Ledger {
+                terms: Vec::with_capacity(MOST_TERMS),
+                ..Ledger::default()
+            },
         })
     }
 
@@ -113,13 +152,19 @@ impl Observer {
         // SAFETY: the caller's contract.
         let (connection, count) = unsafe { read_connections(connections) };
         jemalloc::refresh();
-        let sqlite_arena = arena::made_sqlite_arena().and_then(|a| self.jemalloc.as_ref()?.arena(a.index));
+        let sqlite_arena =
+            arena::made_sqlite_arena().and_then(|a| self.jemalloc.as_ref()?.arena(a.index));
         let rust_arenas = self.rust_arenas();
         let glibc_counters = glibc::read();
 
         let mut rollup = Rollup::default();
-        self.rollup.read(|line| rollup.add_line(line)).map_err(Error::kernel("/proc/self/smaps_rollup"))?;
-        let mappings = self.mappings.read().map_err(Error::kernel("/proc/self/smaps"))?;
+        self.rollup
+            .read(|line| rollup.add_line(line))
+            .map_err(Error::kernel("/proc/self/smaps_rollup"))?;
+        let mappings = self
+            .mappings
+            .read()
+            .map_err(Error::kernel("/proc/self/smaps"))?;
         let program = self.program.read();
 
         self.claims.clear();
@@ -127,10 +172,19 @@ impl Observer {
             return Err(Error::Overflow("mapped ranges"));
         }
         if let Some(stacks) = &mut self.stacks {
-            let found = stacks.read(mappings).map_err(Error::kernel("/proc/self/task"))?;
-            found.iter().for_each(|s| self.claims.add(s.start, s.end, Claimant::Stack));
+            let found = stacks
+                .read(mappings)
+                .map_err(Error::kernel("/proc/self/task"))?;
+            found
+                .iter()
+                .for_each(|s| self.claims.add(s.start, s.end, Claimant::Stack));
         }
-        claim_program(mappings, program, self.stacks.as_ref().and_then(Stacks::main_block), &mut self.claims);
+        claim_program(
+            mappings,
+            program,
+            self.stacks.as_ref().and_then(Stacks::main_block),
+            &mut self.claims,
+        );
         if let Some(counters) = &glibc_counters {
             self.heaps.find(mappings, counters, &mut self.claims);
         }
@@ -145,13 +199,18 @@ impl Observer {
         if self.claims.lost() > 0 {
             return Err(Error::Overflow("claims"));
         }
-        let resident =
-            self.claims.resident(mappings, &mut self.pagemap).map_err(Error::kernel("/proc/self/pagemap"))?;
+        let resident = self
+            .claims
+            .resident(mappings, &mut self.pagemap)
+            .map_err(Error::kernel("/proc/self/pagemap"))?;
         let glibc = match glibc_counters {
             Some(counters) => {
-                let mut holes =
-                    self.heaps.not_resident(&mut self.pagemap).map_err(Error::kernel("/proc/self/pagemap"))?;
-                holes.in_use_bytes += self.heaps.mapped_bytes - resident[Claimant::GlibcMapped as usize] as i64;
+                let mut holes = self
+                    .heaps
+                    .not_resident(&mut self.pagemap)
+                    .map_err(Error::kernel("/proc/self/pagemap"))?;
+                holes.in_use_bytes +=
+                    self.heaps.mapped_bytes - resident[Claimant::GlibcMapped as usize] as i64;
                 Some((counters, holes))
             }
             None => None,
@@ -178,11 +237,47 @@ impl Observer {
         Ok(&self.ledger)
     }
 
+    /// Where the unattributed anonymous bytes of the last ledger lie, largest first. Allocates.
+    ///
+    /// # Errors
+    /// [`Error::Kernel`] where the page map cannot be read.
+    pub fn unclaimed(&mut self) -> Result<Vec<Unclaimed>, Error> {
+        let mut gaps = Vec::new();
+        for mapping in self.mappings.last() {
+            if mapping.rss_bytes > 0
+                && matches!(mapping.backing, Backing::Anonymous | Backing::Break)
+            {
+                self.claims
+                    .unclaimed(mapping.start, mapping.end, |start, end| {
+                        gaps.push((start, end))
+                    });
+            }
+        }
+        let mut found = Vec::new();
+        for (start, end) in gaps {
+            let resident_bytes = self
+                .pagemap
+                .resident_bytes(start, end)
+                .map_err(Error::kernel("/proc/self/pagemap"))?;
+            if resident_bytes > 0 {
+                found.push(Unclaimed {
+                    start,
+                    end,
+                    resident_bytes,
+                });
+            }
+        }
+        found.sort_by_key(|u| std::cmp::Reverse(u.resident_bytes));
+        Ok(found)
+    }
+
     fn rust_arenas(&self) -> Option<ArenaCounters> {
         let jemalloc = self.jemalloc.as_ref()?;
         let mut sum = ArenaCounters::default();
         arena::for_each_rust_arena(|index| {
-            let Some(one) = jemalloc.arena(index) else { return };
+            let Some(one) = jemalloc.arena(index) else {
+                return;
+            };
             sum.allocated_bytes += one.allocated_bytes;
             sum.active_bytes += one.active_bytes;
             sum.dirty_bytes += one.dirty_bytes;
@@ -205,7 +300,9 @@ unsafe fn read_connections(connections: &[Connection]) -> (ConnectionStatus, usi
         sum.page_cache_bytes += one.page_cache_bytes;
         sum.schema_bytes += one.schema_bytes;
         sum.statement_bytes += one.statement_bytes;
-        lookaside = lookaside.zip(one.statement_lookaside_bytes).map(|(a, b)| a + b);
+        lookaside = lookaside
+            .zip(one.statement_lookaside_bytes)
+            .map(|(a, b)| a + b);
         sum.statements += one.statements;
         sum.lookaside_slots += one.lookaside_slots;
         sum.cache_spills += one.cache_spills;
@@ -235,10 +332,20 @@ fn claim_program(
     main_block: Option<usize>,
     claims: &mut Claims,
 ) {
-    for mapping in mappings.iter().filter(|m| m.backing == Backing::Anonymous && m.rss_bytes > 0) {
+    for mapping in mappings
+        .iter()
+        .filter(|m| m.backing == Backing::Anonymous && m.rss_bytes > 0)
+    {
         let first = program.partition_point(|s| s.end <= mapping.start);
-        for segment in program[first..].iter().take_while(|s| s.start < mapping.end) {
-            claims.add(segment.start.max(mapping.start), segment.end.min(mapping.end), Claimant::Program);
+        for segment in program[first..]
+            .iter()
+            .take_while(|s| s.start < mapping.end)
+        {
+            claims.add(
+                segment.start.max(mapping.start),
+                segment.end.min(mapping.end),
+                Claimant::Program,
+            );
         }
     }
     let Some(block) = main_block else { return };
@@ -257,11 +364,17 @@ fn claim_program(
 fn claim_jemalloc_blocks(mappings: &[Mapping], claims: &mut Claims) {
     let mut found = [(0, 0); 64];
     let mut count = 0;
-    for mapping in mappings.iter().filter(|m| m.backing == Backing::Anonymous && m.writable) {
+    for mapping in mappings
+        .iter()
+        .filter(|m| m.backing == Backing::Anonymous && m.writable)
+    {
         claims.unclaimed(mapping.start, mapping.end, |start, end| {
             let mut at = start.next_multiple_of(jemalloc::BASE_ALIGNMENT);
             while at < end && count < found.len() {
-                let bytes = jemalloc::base_block_bytes(at).filter(|bytes| at + bytes <= end);
+                let arena_0 = || jemalloc::is_arena_0_block(at).then_some(jemalloc::BASE_ALIGNMENT);
+                let bytes = jemalloc::base_block_bytes(at)
+                    .or_else(arena_0)
+                    .filter(|bytes| at + bytes <= end);
                 if let Some(bytes) = bytes {
                     found[count] = (at, at + bytes);
                     count += 1;
@@ -270,7 +383,8 @@ fn claim_jemalloc_blocks(mappings: &[Mapping], claims: &mut Claims) {
             }
         });
     }
-    found[..count].iter().for_each(|(start, end)| claims.add(*start, *end, Claimant::JemallocShared));
+    found[..count]
+        .iter()
+        .for_each(|(start, end)| claims.add(*start, *end, Claimant::JemallocShared));
     claims.settle();
 }
-

@@ -70,18 +70,33 @@ impl Pagemap {
             entries: Region::new(ENTRIES)?,
         };
         let here = (&raw const pagemap as usize) & !(page_size() - 1);
-        pagemap.scans = pagemap.scan(here, here + page_size(), &mut |_, _| {}).is_ok();
+        pagemap.scans = pagemap
+            .scan(here, here + page_size(), &mut |_, _| {})
+            .is_ok();
         Ok(pagemap)
     }
 
     /// How residency is read, for the ledger's sources.
     pub fn source(&self) -> &'static str {
-        if self.scans { "PAGEMAP_SCAN" } else { "/proc/self/pagemap" }
+        if self.scans {
+            "PAGEMAP_SCAN"
+        } else {
+            "/proc/self/pagemap"
+        }
     }
 
     /// Calls `each` with every resident run of addresses in `start..end`, page-aligned, in order.
-    pub fn resident_runs(&mut self, start: usize, end: usize, each: &mut dyn FnMut(usize, usize)) -> io::Result<()> {
-        if self.scans { self.scan(start, end, each) } else { self.read_entries(start, end, each) }
+    pub fn resident_runs(
+        &mut self,
+        start: usize,
+        end: usize,
+        each: &mut dyn FnMut(usize, usize),
+    ) -> io::Result<()> {
+        if self.scans {
+            self.scan(start, end, each)
+        } else {
+            self.read_entries(start, end, each)
+        }
     }
 
     /// Resident bytes in `start..end`, page-aligned.
@@ -91,7 +106,12 @@ impl Pagemap {
         Ok(bytes)
     }
 
-    fn scan(&mut self, start: usize, end: usize, each: &mut dyn FnMut(usize, usize)) -> io::Result<()> {
+    fn scan(
+        &mut self,
+        start: usize,
+        end: usize,
+        each: &mut dyn FnMut(usize, usize),
+    ) -> io::Result<()> {
         let mut next = start as u64;
         while next < end as u64 {
             let mut arguments = ScanArguments {
@@ -106,7 +126,9 @@ impl Pagemap {
                 ..Default::default()
             };
             // SAFETY: the structure is the kernel's, and vec has room for vec_len regions.
-            let found = unsafe { libc::ioctl(self.file.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arguments) };
+            let found = unsafe {
+                libc::ioctl(self.file.as_raw_fd(), PAGEMAP_SCAN as _, &raw mut arguments)
+            };
             if found < 0 {
                 let error = io::Error::last_os_error();
                 if error.kind() == io::ErrorKind::Interrupted {
@@ -127,7 +149,12 @@ impl Pagemap {
         Ok(())
     }
 
-    fn read_entries(&mut self, start: usize, end: usize, each: &mut dyn FnMut(usize, usize)) -> io::Result<()> {
+    fn read_entries(
+        &mut self,
+        start: usize,
+        end: usize,
+        each: &mut dyn FnMut(usize, usize),
+    ) -> io::Result<()> {
         let page = page_size();
         let mut address = start;
         let mut run: Option<usize> = None;
@@ -135,10 +162,14 @@ impl Pagemap {
             let count = ((end - address) / page).min(ENTRIES);
             let entries = &mut self.entries.whole()[..count];
             // SAFETY: eight bytes for each entry, all of them plain integers.
-            let bytes = unsafe { std::slice::from_raw_parts_mut(entries.as_mut_ptr().cast::<u8>(), count * 8) };
-            self.file.read_exact_at(bytes, (address / page * 8) as u64)?;
+            let bytes = unsafe {
+                std::slice::from_raw_parts_mut(entries.as_mut_ptr().cast::<u8>(), count * 8)
+            };
+            self.file
+                .read_exact_at(bytes, (address / page * 8) as u64)?;
             for entry in entries.iter() {
-                let counts = entry & ENTRY_PRESENT != 0 && entry & (ENTRY_EXCLUSIVE | ENTRY_FILE_OR_SHARED) != 0;
+                let counts = entry & ENTRY_PRESENT != 0
+                    && entry & (ENTRY_EXCLUSIVE | ENTRY_FILE_OR_SHARED) != 0;
                 match (counts, run) {
                     (true, None) => run = Some(address),
                     (false, Some(from)) => {
@@ -174,7 +205,11 @@ mod tests {
         unsafe { start.add(7 * page).read_volatile() };
         let mut runs = Vec::new();
         let base = start as usize;
-        pagemap.resident_runs(base, base + 8 * page, &mut |a, b| runs.push(((a - base) / page, (b - base) / page))).unwrap();
+        pagemap
+            .resident_runs(base, base + 8 * page, &mut |a, b| {
+                runs.push(((a - base) / page, (b - base) / page))
+            })
+            .unwrap();
         (runs, page)
     }
 

@@ -42,7 +42,8 @@ fn path(pid: Option<u32>, file: &str) -> String {
 pub fn rollup(pid: Option<u32>) -> io::Result<Rollup> {
     let text = fs::read(path(pid, "smaps_rollup"))?;
     let mut rollup = Rollup::default();
-    text.split(|b| *b == b'\n').for_each(|line| rollup.add_line(line));
+    text.split(|b| *b == b'\n')
+        .for_each(|line| rollup.add_line(line));
     if rollup.rss_bytes == 0 {
         // A process that is exiting has an empty rollup.
         return Err(io::ErrorKind::NotFound.into());
@@ -87,6 +88,9 @@ mod tests {
 
     #[test]
     fn a_process_that_does_not_exist_is_not_found() {
-        assert_eq!(rollup(Some(u32::MAX >> 1)).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            rollup(Some(u32::MAX >> 1)).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

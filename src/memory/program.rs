@@ -30,7 +30,10 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, data: *mut c
             let page = page_size();
             let start = (info.dlpi_addr as usize).wrapping_add(header.p_vaddr as usize);
             let end = (start + header.p_memsz as usize).next_multiple_of(page);
-            segments.push(Segment { start: start & !(page - 1), end });
+            segments.push(Segment {
+                start: start & !(page - 1),
+                end,
+            });
         }
     }
     0
@@ -38,7 +41,9 @@ unsafe extern "C" fn visit(info: *mut libc::dl_phdr_info, _: usize, data: *mut c
 
 impl Program {
     pub fn new() -> io::Result<Self> {
-        Ok(Program { segments: Region::new(MOST_SEGMENTS)? })
+        Ok(Program {
+            segments: Region::new(MOST_SEGMENTS)?,
+        })
     }
 
     /// Reads them now, in order of address. Takes the loader's lock.
@@ -60,6 +65,11 @@ mod tests {
         static HERE: [u8; 4096] = [0; 4096];
         let here = std::hint::black_box(&HERE).as_ptr() as usize;
         let mut program = Program::new().unwrap();
-        assert!(program.read().iter().any(|s| s.start <= here && here < s.end));
+        assert!(
+            program
+                .read()
+                .iter()
+                .any(|s| s.start <= here && here < s.end)
+        );
     }
 }

@@ -16,9 +16,13 @@ pub struct RustHeap {
 /// Reads the counters; `None` where the process runs under another global allocator.
 pub fn read() -> Option<RustHeap> {
     let all = global::counters()?;
-    let mut heap =
-        RustHeap { live_bytes: all.live_bytes, live_blocks: all.live_blocks, reserved_bytes: all.reserved_bytes };
-    if let (Some(SqliteAllocator::Rust), Some(counters)) = (sqlite::installed(), sqlite::counters()) {
+    let mut heap = RustHeap {
+        live_bytes: all.live_bytes,
+        live_blocks: all.live_blocks,
+        reserved_bytes: all.reserved_bytes,
+    };
+    if let (Some(SqliteAllocator::Rust), Some(counters)) = (sqlite::installed(), sqlite::counters())
+    {
         let header = sqlite::header_bytes(SqliteAllocator::Rust);
         heap.live_bytes -= counters.live_bytes + header * counters.live_blocks;
         heap.live_blocks -= counters.live_blocks;

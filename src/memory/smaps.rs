@@ -50,7 +50,15 @@ pub struct Mappings {
 
 impl Mappings {
     pub fn new() -> io::Result<Self> {
-        Ok(Mappings { lines: Lines::open("/proc/self/smaps", 64 * 1024)?, mappings: Region::new(MOST_MAPPINGS)? })
+        Ok(Mappings {
+            lines: Lines::open("/proc/self/smaps", 64 * 1024)?,
+            mappings: Region::new(MOST_MAPPINGS)?,
+        })
+    }
+
+    /// As of the last [`read`](Self::read).
+    pub fn last(&self) -> &[Mapping] {
+        &self.mappings
     }
 
     /// Reads them now. In order of address.
@@ -72,7 +80,10 @@ impl Mappings {
             }
         })?;
         if mappings.lost() > 0 {
-            return Err(io::Error::new(io::ErrorKind::OutOfMemory, "more mappings than the ledger has room for"));
+            return Err(io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "more mappings than the ledger has room for",
+            ));
         }
         Ok(mappings)
     }
@@ -83,7 +94,10 @@ fn header(line: &[u8]) -> Option<Mapping> {
     let mut fields = line.splitn(6, |b| *b == b' ');
     let range = fields.next()?;
     let dash = range.iter().position(|b| *b == b'-')?;
-    let (start, end) = (hexadecimal(&range[..dash])?, hexadecimal(&range[dash + 1..])?);
+    let (start, end) = (
+        hexadecimal(&range[..dash])?,
+        hexadecimal(&range[dash + 1..])?,
+    );
     let permissions = fields.next()?;
     let (_offset, _device) = (fields.next()?, fields.next()?);
     let inode = fields.next()?;
@@ -101,7 +115,13 @@ fn header(line: &[u8]) -> Option<Mapping> {
 }
 
 fn backing(inode: &[u8], path: &[u8]) -> Backing {
-    const SHARED: [&[u8]; 5] = [b"/memfd:", b"/dev/shm/", b"/SYSV", b"/dev/zero", b"[anon_shmem:"];
+    const SHARED: [&[u8]; 5] = [
+        b"/memfd:",
+        b"/dev/shm/",
+        b"/SYSV",
+        b"/dev/zero",
+        b"[anon_shmem:",
+    ];
     match path {
         b"" => Backing::Anonymous,
         b"[heap]" => Backing::Break,
@@ -109,7 +129,13 @@ fn backing(inode: &[u8], path: &[u8]) -> Backing {
         path if SHARED.iter().any(|p| path.starts_with(p)) => Backing::SharedMemory,
         path if path.starts_with(b"[anon") => Backing::Anonymous,
         path if path.starts_with(b"[") && inode == b"0" => Backing::Kernel,
-        path if path.strip_suffix(b" (deleted)").unwrap_or(path).ends_with(b"-shm") => Backing::WalIndex,
+        path if path
+            .strip_suffix(b" (deleted)")
+            .unwrap_or(path)
+            .ends_with(b"-shm") =>
+        {
+            Backing::WalIndex
+        }
         _ => Backing::File,
     }
 }
@@ -121,14 +147,38 @@ mod tests {
     #[test]
     fn headers_of_every_kind_are_read() {
         let backing_of = |line: &str| header(line.as_bytes()).map(|m| m.backing);
-        assert_eq!(backing_of("7f00-8f00 rw-p 00000000 00:00 0 "), Some(Backing::Anonymous));
-        assert_eq!(backing_of("7f00-8f00 rw-p 00000000 00:00 0"), Some(Backing::Anonymous));
-        assert_eq!(backing_of("7f00-8f00 rw-p 00000000 00:00 0          [heap]"), Some(Backing::Break));
-        assert_eq!(backing_of("7f00-8f00 rw-p 00000000 00:00 0   [anon: glibc: malloc]"), Some(Backing::Anonymous));
-        assert_eq!(backing_of("7f00-8f00 r-xp 00000000 00:00 0   [vdso]"), Some(Backing::Kernel));
-        assert_eq!(backing_of("7f00-8f00 rw-s 00000000 08:01 77  /a b/test.db-shm"), Some(Backing::WalIndex));
-        assert_eq!(backing_of("7f00-8f00 r--s 00000000 08:01 77  /a b/test.db"), Some(Backing::File));
-        assert_eq!(backing_of("7f00-8f00 rw-s 00000000 00:01 77  /memfd:x (deleted)"), Some(Backing::SharedMemory));
+        assert_eq!(
+            backing_of("7f00-8f00 rw-p 00000000 00:00 0 "),
+            Some(Backing::Anonymous)
+        );
+        assert_eq!(
+            backing_of("7f00-8f00 rw-p 00000000 00:00 0"),
+            Some(Backing::Anonymous)
+        );
+        assert_eq!(
+            backing_of("7f00-8f00 rw-p 00000000 00:00 0          [heap]"),
+            Some(Backing::Break)
+        );
+        assert_eq!(
+            backing_of("7f00-8f00 rw-p 00000000 00:00 0   [anon: glibc: malloc]"),
+            Some(Backing::Anonymous)
+        );
+        assert_eq!(
+            backing_of("7f00-8f00 r-xp 00000000 00:00 0   [vdso]"),
+            Some(Backing::Kernel)
+        );
+        assert_eq!(
+            backing_of("7f00-8f00 rw-s 00000000 08:01 77  /a b/test.db-shm"),
+            Some(Backing::WalIndex)
+        );
+        assert_eq!(
+            backing_of("7f00-8f00 r--s 00000000 08:01 77  /a b/test.db"),
+            Some(Backing::File)
+        );
+        assert_eq!(
+            backing_of("7f00-8f00 rw-s 00000000 00:01 77  /memfd:x (deleted)"),
+            Some(Backing::SharedMemory)
+        );
         assert_eq!(backing_of("Rss:            4 kB"), None);
     }
 

@@ -74,10 +74,15 @@ fn db_status(connection: Connection, operation: i32) -> i64 {
 pub unsafe fn read_connection(connection: Connection) -> ConnectionStatus {
     let page_cache_bytes = db_status(connection, ffi::SQLITE_DBSTATUS_CACHE_USED_SHARED);
     let whole_cache = db_status(connection, ffi::SQLITE_DBSTATUS_CACHE_USED);
-    let sharers = if page_cache_bytes > 0 { (whole_cache as f64 / page_cache_bytes as f64).round() as i64 } else { 1 };
+    let sharers = if page_cache_bytes > 0 {
+        (whole_cache as f64 / page_cache_bytes as f64).round() as i64
+    } else {
+        1
+    };
     let mut statement_bytes = 0;
-    let on_the_heap =
-        methods::heap_bytes_sized_by(|| statement_bytes = db_status(connection, ffi::SQLITE_DBSTATUS_STMT_USED));
+    let on_the_heap = methods::heap_bytes_sized_by(|| {
+        statement_bytes = db_status(connection, ffi::SQLITE_DBSTATUS_STMT_USED)
+    });
     if on_the_heap.is_none() {
         statement_bytes = db_status(connection, ffi::SQLITE_DBSTATUS_STMT_USED);
     }

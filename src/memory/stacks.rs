@@ -37,7 +37,14 @@ fn robust_list(thread: i32) -> Option<usize> {
     let mut head: usize = 0;
     let mut length: usize = 0;
     // SAFETY: get_robust_list writes two words.
-    let code = unsafe { libc::syscall(libc::SYS_get_robust_list, thread, &raw mut head, &raw mut length) };
+    let code = unsafe {
+        libc::syscall(
+            libc::SYS_get_robust_list,
+            thread,
+            &raw mut head,
+            &raw mut length,
+        )
+    };
     (code == 0 && head != 0).then_some(head)
 }
 
@@ -52,20 +59,31 @@ fn measure_to_end() -> Option<usize> {
                 return None;
             }
             let (mut start, mut bytes) = (std::ptr::null_mut(), 0);
-            let code = libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut bytes);
+            let code =
+                libc::pthread_attr_getstack(&raw const attributes, &raw mut start, &raw mut bytes);
             libc::pthread_attr_destroy(&raw mut attributes);
-            (code == 0).then(|| (start as usize + bytes).checked_sub(head)).flatten()
+            (code == 0)
+                .then(|| (start as usize + bytes).checked_sub(head))
+                .flatten()
         }
     });
-    thread.join().ok().flatten().filter(|distance| *distance < 64 * 1024)
+    thread
+        .join()
+        .ok()
+        .flatten()
+        .filter(|distance| *distance < 64 * 1024)
 }
 
 impl Stacks {
     /// # Errors
     /// The kernel's, and `Unsupported` where the C library keeps no robust list.
     pub fn new() -> io::Result<Self> {
-        let to_end = measure_to_end()
-            .ok_or_else(|| io::Error::new(io::ErrorKind::Unsupported, "threads keep no robust list in their stacks"))?;
+        let to_end = measure_to_end().ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::Unsupported,
+                "threads keep no robust list in their stacks",
+            )
+        })?;
         Ok(Stacks {
             task: File::open("/proc/self/task")?,
             entries: Region::new(64 * 1024)?,
@@ -89,7 +107,12 @@ impl Stacks {
             let buffer = self.entries.whole();
             // SAFETY: the buffer is writable for its whole length.
             let got = unsafe {
-                libc::syscall(libc::SYS_getdents64, self.task.as_raw_fd(), buffer.as_mut_ptr(), buffer.len())
+                libc::syscall(
+                    libc::SYS_getdents64,
+                    self.task.as_raw_fd(),
+                    buffer.as_mut_ptr(),
+                    buffer.len(),
+                )
             };
             if got < 0 {
                 return Err(io::Error::last_os_error());
@@ -100,8 +123,14 @@ impl Stacks {
             let mut at = 0;
             while at < got as usize {
                 // struct linux_dirent64: inode 8, offset 8, length 2, type 1, name.
-                let length = usize::from(u16::from_ne_bytes([self.entries[at + 16], self.entries[at + 17]]));
-                let name = self.entries[at + 19..at + length].split(|b| *b == 0).next().unwrap_or_default();
+                let length = usize::from(u16::from_ne_bytes([
+                    self.entries[at + 16],
+                    self.entries[at + 17],
+                ]));
+                let name = self.entries[at + 19..at + length]
+                    .split(|b| *b == 0)
+                    .next()
+                    .unwrap_or_default();
                 if let Some(thread) = decimal(name) {
                     self.add(thread as i32, mappings);
                 }
@@ -113,19 +142,28 @@ impl Stacks {
     }
 
     fn add(&mut self, thread: i32, mappings: &[Mapping]) {
-        let Some(head) = robust_list(thread) else { return };
+        let Some(head) = robust_list(thread) else {
+            return;
+        };
         if thread == std::process::id() as i32 {
             self.main_block = Some(head & !(page_size() - 1));
             return;
         }
         let at = mappings.partition_point(|m| m.end <= head);
-        let Some(mapping) = mappings.get(at).filter(|m| m.start <= head && m.writable) else { return };
+        let Some(mapping) = mappings.get(at).filter(|m| m.start <= head && m.writable) else {
+            return;
+        };
         // A stack given by the program lies in memory of the program's; its guard is what says
         // where the C library's own begin.
         let guarded = at > 0 && mappings[at - 1].end == mapping.start && !mappings[at - 1].readable;
-        let end = (head + self.to_end).next_multiple_of(page_size()).min(mapping.end);
+        let end = (head + self.to_end)
+            .next_multiple_of(page_size())
+            .min(mapping.end);
         if guarded {
-            self.stacks.push(Stack { start: mapping.start, end });
+            self.stacks.push(Stack {
+                start: mapping.start,
+                end,
+            });
         }
     }
 }
@@ -157,7 +195,10 @@ mod tests {
         let (mut stacks, mut mappings) = (Stacks::new().unwrap(), Mappings::new().unwrap());
         let found = stacks.read(mappings.read().unwrap()).unwrap();
         for address in addresses {
-            assert!(found.iter().any(|s| s.start <= address && address < s.end), "{address:x} in {found:x?}");
+            assert!(
+                found.iter().any(|s| s.start <= address && address < s.end),
+                "{address:x} in {found:x?}"
+            );
         }
         STOP.store(true, std::sync::atomic::Ordering::Relaxed);
         drop(send);

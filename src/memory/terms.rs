@@ -46,12 +46,20 @@ pub fn add_all(readings: &Readings<'_>, terms: &mut Vec<Term>) {
     let mut builder = Builder { terms };
     let sqlite = sqlite_tenant(readings);
     let rust = readings.rust.map(rust_tenant);
-    let route = readings.sqlite_methods.map_or(SqliteAllocator::System, |(allocator, _)| allocator);
+    let route = readings
+        .sqlite_methods
+        .map_or(SqliteAllocator::System, |(allocator, _)| allocator);
     match route {
         SqliteAllocator::Arena | SqliteAllocator::ArenaNative => {
-            builder.jemalloc_heap(&[&sqlite], readings.sqlite_arena, readings.resident[Claimant::SqliteArena as usize]);
+            builder.jemalloc_heap(
+                &[&sqlite],
+                readings.sqlite_arena,
+                readings.resident[Claimant::SqliteArena as usize],
+            );
         }
-        SqliteAllocator::Memsys5 => builder.fixed_heap(&sqlite, readings.resident[Claimant::SqliteHeap as usize]),
+        SqliteAllocator::Memsys5 => {
+            builder.fixed_heap(&sqlite, readings.resident[Claimant::SqliteHeap as usize])
+        }
         SqliteAllocator::System | SqliteAllocator::Rust => builder.tenant(&sqlite),
     }
     builder.within_sqlite(readings);
@@ -60,7 +68,12 @@ pub fn add_all(readings: &Readings<'_>, terms: &mut Vec<Term>) {
     match (&rust, rust_in_jemalloc, route) {
         (Some(rust), true, SqliteAllocator::Rust) => {
             builder.tenant(rust);
-            builder.overheads(&[&sqlite, rust], Owner::Allocator, readings.rust_arenas, resident);
+            builder.overheads(
+                &[&sqlite, rust],
+                Owner::Allocator,
+                readings.rust_arenas,
+                resident,
+            );
         }
         (Some(rust), true, _) => builder.jemalloc_heap(&[rust], readings.rust_arenas, resident),
         (Some(rust), false, _) => builder.tenant(rust),
@@ -68,7 +81,8 @@ pub fn add_all(readings: &Readings<'_>, terms: &mut Vec<Term>) {
     }
     if let Some((counters, not_resident)) = &readings.glibc {
         let mut tenants = 0;
-        if route == SqliteAllocator::System || (route == SqliteAllocator::Rust && !rust_in_jemalloc) {
+        if route == SqliteAllocator::System || (route == SqliteAllocator::Rust && !rust_in_jemalloc)
+        {
             tenants += sqlite.reserved_bytes;
         }
         if let (Some(rust), false) = (&rust, rust_in_jemalloc) {
@@ -90,7 +104,13 @@ fn sqlite_tenant(readings: &Readings<'_>) -> Tenant {
         None => (0, live_bytes),
     };
     let live_source = "sqlite3_status64(MEMORY_USED)";
-    Tenant { owner: Owner::Sqlite, live_bytes, header_bytes, reserved_bytes, live_source }
+    Tenant {
+        owner: Owner::Sqlite,
+        live_bytes,
+        header_bytes,
+        reserved_bytes,
+        live_source,
+    }
 }
 
 fn rust_tenant(heap: RustHeap) -> Tenant {
@@ -116,86 +136,253 @@ impl Builder<'_> {
     }
 
     fn add(&mut self, owner: Owner, term: &'static str, bytes: i64, source: &'static str) {
-        self.push(Term { owner, term, bytes, source, counts: true, within: None });
+        self.push(Term {
+            owner,
+            term,
+            bytes,
+            source,
+            counts: true,
+            within: None,
+        });
     }
 
-    fn add_within(&mut self, owner: Owner, within: &'static str, term: &'static str, bytes: i64, source: &'static str) {
-        self.push(Term { owner, term, bytes, source, counts: false, within: Some(within) });
+    fn add_within(
+        &mut self,
+        owner: Owner,
+        within: &'static str,
+        term: &'static str,
+        bytes: i64,
+        source: &'static str,
+    ) {
+        self.push(Term {
+            owner,
+            term,
+            bytes,
+            source,
+            counts: false,
+            within: Some(within),
+        });
     }
 
     fn tenant(&mut self, tenant: &Tenant) {
         self.add(tenant.owner, "live", tenant.live_bytes, tenant.live_source);
         if tenant.owner == Owner::Sqlite {
-            self.add(tenant.owner, "header", tenant.header_bytes, "8 bytes for each block, counted by the memory methods");
+            self.add(
+                tenant.owner,
+                "header",
+                tenant.header_bytes,
+                "8 bytes for each block, counted by the memory methods",
+            );
         }
         let rounding = tenant.reserved_bytes - tenant.live_bytes - tenant.header_bytes;
-        self.add(tenant.owner, "rounding", rounding, "size reserved for each block less live and header");
+        self.add(
+            tenant.owner,
+            "rounding",
+            rounding,
+            "size reserved for each block less live and header",
+        );
     }
 
     /// A jemalloc heap with one tenant.
-    fn jemalloc_heap(&mut self, tenants: &[&Tenant; 1], counters: Option<ArenaCounters>, resident: u64) {
+    fn jemalloc_heap(
+        &mut self,
+        tenants: &[&Tenant; 1],
+        counters: Option<ArenaCounters>,
+        resident: u64,
+    ) {
         self.tenant(tenants[0]);
         self.overheads(tenants, tenants[0].owner, counters, resident);
     }
 
-    fn overheads(&mut self, tenants: &[&Tenant], owner: Owner, counters: Option<ArenaCounters>, resident: u64) {
+    fn overheads(
+        &mut self,
+        tenants: &[&Tenant],
+        owner: Owner,
+        counters: Option<ArenaCounters>,
+        resident: u64,
+    ) {
         let Some(counters) = counters else { return };
         let reserved: i64 = tenants.iter().map(|t| t.reserved_bytes).sum();
         let unreturned = counters.dirty_bytes + counters.muzzy_bytes;
         let sum = counters.active_bytes + unreturned + counters.base_bytes;
-        self.add(owner, "fragmentation", counters.active_bytes - reserved, "stats.arenas.<i>.pactive less the blocks' size classes");
-        self.add(owner, "unreturned", unreturned, "stats.arenas.<i>.pdirty + pmuzzy");
-        self.add(owner, "metadata", counters.base_bytes, "stats.arenas.<i>.base");
+        self.add(
+            owner,
+            "fragmentation",
+            counters.active_bytes - reserved,
+            "stats.arenas.<i>.pactive less the blocks' size classes",
+        );
+        self.add(
+            owner,
+            "unreturned",
+            unreturned,
+            "stats.arenas.<i>.pdirty + pmuzzy",
+        );
+        self.add(
+            owner,
+            "metadata",
+            counters.base_bytes,
+            "stats.arenas.<i>.base",
+        );
         // Above zero, more is resident than jemalloc knows of: that is not for this term to hide.
-        self.add(owner, "untouched", (resident as i64 - sum).min(0), "resident pages of the recorded extents less the above");
+        self.add(
+            owner,
+            "untouched",
+            (resident as i64 - sum).min(0),
+            "resident pages of the recorded extents less the above",
+        );
     }
 
     fn fixed_heap(&mut self, tenant: &Tenant, resident: u64) {
-        self.add(tenant.owner, "live", tenant.live_bytes, "sqlite3_status64(MEMORY_USED), rounding included");
+        self.add(
+            tenant.owner,
+            "live",
+            tenant.live_bytes,
+            "sqlite3_status64(MEMORY_USED), rounding included",
+        );
         let rest = resident as i64 - tenant.live_bytes;
-        self.add(tenant.owner, "unreturned", rest.max(0), "resident pages of the fixed heap less live");
-        self.add(tenant.owner, "untouched", rest.min(0), "resident pages of the fixed heap less live");
+        self.add(
+            tenant.owner,
+            "unreturned",
+            rest.max(0),
+            "resident pages of the fixed heap less live",
+        );
+        self.add(
+            tenant.owner,
+            "untouched",
+            rest.min(0),
+            "resident pages of the fixed heap less live",
+        );
     }
 
-    fn glibc_heap(&mut self, counters: &glibc::Counters, not_resident: &NotResident, tenants_bytes: i64) {
+    fn glibc_heap(
+        &mut self,
+        counters: &glibc::Counters,
+        not_resident: &NotResident,
+        tenants_bytes: i64,
+    ) {
         let in_use = counters.heap_in_use_bytes + counters.mapped_bytes;
-        self.add(Owner::OtherC, "live", in_use - tenants_bytes, "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust");
+        self.add(
+            Owner::OtherC,
+            "live",
+            in_use - tenants_bytes,
+            "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust",
+        );
         let free = counters.heap_free_bytes - not_resident.free_bytes;
-        self.add(Owner::Allocator, "free but resident", free, "mallinfo2 fordblks less the free chunks' pages that are not resident");
-        self.add(Owner::Allocator, "untouched", -not_resident.in_use_bytes, "pages of chunks in use that are not resident");
+        self.add(
+            Owner::Allocator,
+            "free but resident",
+            free,
+            "mallinfo2 fordblks less the free chunks' pages that are not resident",
+        );
+        self.add(
+            Owner::Allocator,
+            "untouched",
+            -not_resident.in_use_bytes,
+            "pages of chunks in use that are not resident",
+        );
     }
 
     /// SQLite's live bytes by use.
     fn within_sqlite(&mut self, readings: &Readings<'_>) {
         let connections = &readings.connections;
         let page_cache = readings.sqlite.page_cache_bytes;
-        self.add_within(Owner::Sqlite, "live", "page cache", page_cache, "sqlite3_status64(PAGECACHE_OVERFLOW)");
+        self.add_within(
+            Owner::Sqlite,
+            "live",
+            "page cache",
+            page_cache,
+            "sqlite3_status64(PAGECACHE_OVERFLOW)",
+        );
         let mut named = page_cache;
         if readings.connection_count > 0 {
             let lookaside = connections.statement_lookaside_bytes.unwrap_or(0);
             let statements = connections.statement_bytes - lookaside;
-            self.add_within(Owner::Sqlite, "live", "schema", connections.schema_bytes, "sqlite3_db_status64(SCHEMA_USED)");
-            self.add_within(Owner::Sqlite, "live", "statements", statements, "sqlite3_db_status64(STMT_USED) less lookaside");
-            self.add_within(Owner::Sqlite, "live", "lookaside", lookaside, "the part of STMT_USED in lookaside buffers");
+            self.add_within(
+                Owner::Sqlite,
+                "live",
+                "schema",
+                connections.schema_bytes,
+                "sqlite3_db_status64(SCHEMA_USED)",
+            );
+            self.add_within(
+                Owner::Sqlite,
+                "live",
+                "statements",
+                statements,
+                "sqlite3_db_status64(STMT_USED) less lookaside",
+            );
+            self.add_within(
+                Owner::Sqlite,
+                "live",
+                "lookaside",
+                lookaside,
+                "the part of STMT_USED in lookaside buffers",
+            );
             named += connections.schema_bytes + statements + lookaside;
         }
-        self.add_within(Owner::Sqlite, "live", "other", readings.sqlite.live_bytes - named, "live less the uses above");
+        self.add_within(
+            Owner::Sqlite,
+            "live",
+            "other",
+            readings.sqlite.live_bytes - named,
+            "live less the uses above",
+        );
     }
 
     fn rest(&mut self, readings: &Readings<'_>) {
         let resident = |claimant: Claimant| readings.resident[claimant as usize] as i64;
         let source = readings.residency_source;
-        self.add(Owner::Allocator, "jemalloc shared", resident(Claimant::JemallocShared), "resident pages of jemalloc's own blocks and arena 0");
+        self.add(
+            Owner::Allocator,
+            "jemalloc shared",
+            resident(Claimant::JemallocShared),
+            "resident pages of jemalloc's own blocks and arena 0",
+        );
         let sums = MappingSums::of(readings.mappings, readings.program);
-        self.add(Owner::Stacks, "main thread", sums.main_stack, "smaps [stack]");
+        self.add(
+            Owner::Stacks,
+            "main thread",
+            sums.main_stack,
+            "smaps [stack]",
+        );
         self.add(Owner::Stacks, "threads", resident(Claimant::Stack), source);
-        self.add(Owner::Program, "data", sums.program_private + resident(Claimant::Program), "smaps Anonymous of the loaded objects, and .bss");
+        self.add(
+            Owner::Program,
+            "data",
+            sums.program_private + resident(Claimant::Program),
+            "smaps Anonymous of the loaded objects, and .bss",
+        );
         self.add(Owner::Program, "kernel pages", sums.kernel, "smaps [vdso]");
-        self.add(Owner::Instrument, "buffers", resident(Claimant::Instrument), source);
-        self.add(Owner::Files, "program", sums.program_pages, "smaps Rss less Anonymous of the loaded objects");
-        self.add(Owner::Files, "mapped", sums.files, "smaps Rss of other mapped files");
-        self.add(Owner::Files, "wal index", sums.wal_index, "smaps Rss of -shm files");
-        self.add(Owner::Files, "shared memory", sums.shared, "smaps Rss of memfd, POSIX and System V shared memory");
+        self.add(
+            Owner::Instrument,
+            "buffers",
+            resident(Claimant::Instrument),
+            source,
+        );
+        self.add(
+            Owner::Files,
+            "program",
+            sums.program_pages,
+            "smaps Rss less Anonymous of the loaded objects",
+        );
+        self.add(
+            Owner::Files,
+            "mapped",
+            sums.files,
+            "smaps Rss of other mapped files",
+        );
+        self.add(
+            Owner::Files,
+            "wal index",
+            sums.wal_index,
+            "smaps Rss of -shm files",
+        );
+        self.add(
+            Owner::Files,
+            "shared memory",
+            sums.shared,
+            "smaps Rss of memfd, POSIX and System V shared memory",
+        );
     }
 }
 

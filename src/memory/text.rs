@@ -15,7 +15,10 @@ pub struct Lines {
 impl Lines {
     /// `capacity` bounds the length of a line, not of the file.
     pub fn open(path: &str, capacity: usize) -> io::Result<Self> {
-        Ok(Lines { file: File::open(path)?, buffer: Region::new(capacity)? })
+        Ok(Lines {
+            file: File::open(path)?,
+            buffer: Region::new(capacity)?,
+        })
     }
 
     /// Calls `each` with every line, without its newline.
@@ -42,7 +45,10 @@ impl Lines {
                 return Ok(());
             }
             if start == 0 && filled == buffer.len() {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "a line longer than the buffer"));
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a line longer than the buffer",
+                ));
             }
             buffer.copy_within(start..filled, 0);
             filled -= start;
@@ -64,7 +70,9 @@ pub fn decimal(digits: &[u8]) -> Option<u64> {
         return None;
     }
     digits.iter().try_fold(0u64, |value, digit| {
-        digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0'))
+        digit
+            .is_ascii_digit()
+            .then(|| value * 10 + u64::from(digit - b'0'))
     })
 }
 
@@ -84,14 +92,20 @@ mod tests {
 
     #[test]
     fn a_counter_line_is_bytes() {
-        assert_eq!(kilobytes(b"Rss:                 12 kB"), Some((&b"Rss"[..], 12 * 1024)));
+        assert_eq!(
+            kilobytes(b"Rss:                 12 kB"),
+            Some((&b"Rss"[..], 12 * 1024))
+        );
         assert_eq!(kilobytes(b"VmFlags: rd wr"), None);
         assert_eq!(kilobytes(b"Rss:  x kB"), None);
     }
 
     #[test]
     fn a_file_longer_than_the_buffer_is_read_whole() {
-        let expected = std::fs::read_to_string("/proc/self/status").unwrap().lines().count();
+        let expected = std::fs::read_to_string("/proc/self/status")
+            .unwrap()
+            .lines()
+            .count();
         let mut lines = Lines::open("/proc/self/status", 4096).unwrap();
         for _ in 0..2 {
             let mut count = 0;

@@ -29,14 +29,23 @@ pub fn spawn(case: &str, rust: RustAllocator, sqlite: SqliteAllocator) -> Result
         return Ok(());
     }
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Err(format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr)).into())
+    Err(format!(
+        "{}\n{}{}",
+        output.status,
+        text(&output.stdout),
+        text(&output.stderr)
+    )
+    .into())
 }
 
 /// In a child: the case's name, with SQLite's allocator installed and both routes verified.
 pub fn case() -> Option<String> {
     let case = std::env::var(CASE).ok()?;
     let wanted = std::env::var(ROUTE).unwrap();
-    let choice = SQLITE.into_iter().find(|s| format!("{s:?}") == wanted).unwrap();
+    let choice = SQLITE
+        .into_iter()
+        .find(|s| format!("{s:?}") == wanted)
+        .unwrap();
     sqlite::install(choice, 256 << 20).unwrap();
     route::verify(global::chosen(), choice).unwrap();
     Some(case)
@@ -50,18 +59,32 @@ pub fn take(observer: &mut Observer) -> Ledger {
 
 /// All terms of a ledger for a failure's message.
 pub fn table(ledger: &Ledger) -> String {
-    let mut text = format!("rss {} unattributed {}\n", ledger.rss_bytes, ledger.unattributed_bytes());
+    let mut text = format!(
+        "rss {} unattributed {}\n",
+        ledger.rss_bytes,
+        ledger.unattributed_bytes()
+    );
     for term in &ledger.terms {
         let indent = if term.counts { "" } else { "    " };
-        text += &format!("{indent}{:<10} {:<20} {:>12}\n", term.owner.name(), term.term, term.bytes);
+        text += &format!(
+            "{indent}{:<10} {:<20} {:>12}\n",
+            term.owner.name(),
+            term.term,
+            term.bytes
+        );
     }
     text
 }
 
 /// Growth of each owner, and of what is unattributed as `None`.
 pub fn growth(before: &Ledger, after: &Ledger) -> Vec<(Option<Owner>, i64)> {
-    let mut growth: Vec<_> =
-        Owner::ALL.iter().map(|o| (Some(*o), after.owned_bytes(*o) - before.owned_bytes(*o))).collect();
-    growth.push((None, after.unattributed_bytes() - before.unattributed_bytes()));
+    let mut growth: Vec<_> = Owner::ALL
+        .iter()
+        .map(|o| (Some(*o), after.owned_bytes(*o) - before.owned_bytes(*o)))
+        .collect();
+    growth.push((
+        None,
+        after.unattributed_bytes() - before.unattributed_bytes(),
+    ));
     growth
 }

@@ -77,8 +77,16 @@ impl Heaps {
             match mapping.backing {
                 Backing::Break if mapping.writable => {
                     let is_last = Some(index) == last_break;
-                    let top = if is_last { mapping.end - counters.main_top_bytes.max(0) as usize } else { mapping.end };
-                    self.heaps.push(Heap { start: mapping.start, end: mapping.end, top });
+                    let top = if is_last {
+                        mapping.end - counters.main_top_bytes.max(0) as usize
+                    } else {
+                        mapping.end
+                    };
+                    self.heaps.push(Heap {
+                        start: mapping.start,
+                        end: mapping.end,
+                        top,
+                    });
                 }
                 Backing::Anonymous if mapping.writable => self.find_in(mapping, mappings),
                 _ => {}
@@ -116,9 +124,12 @@ impl Heaps {
             return Ok(());
         }
         self.gaps.clear();
-        let anonymous = |m: &&Mapping| m.backing == Backing::Anonymous && m.writable && m.rss_bytes > 0;
+        let anonymous =
+            |m: &&Mapping| m.backing == Backing::Anonymous && m.writable && m.rss_bytes > 0;
         for mapping in mappings.iter().filter(anonymous) {
-            claims.unclaimed(mapping.start, mapping.end, |start, end| self.gaps.push((start, end)));
+            claims.unclaimed(mapping.start, mapping.end, |start, end| {
+                self.gaps.push((start, end))
+            });
         }
         for index in 0..self.gaps.len() {
             let (start, end) = self.gaps[index];
@@ -135,7 +146,11 @@ impl Heaps {
                 next = next.max(from);
                 while next < to && !self.found_all(counters) {
                     let reached = self.follow(next, end, counters, claims);
-                    next = if reached > next { reached } else { next + page_size() };
+                    next = if reached > next {
+                        reached
+                    } else {
+                        next + page_size()
+                    };
                 }
             })?;
         }
@@ -147,11 +162,19 @@ impl Heaps {
     }
 
     /// Claims the chunks that follow each other from `start`; returns where they end.
-    fn follow(&mut self, start: usize, end: usize, counters: &Counters, claims: &mut Claims) -> usize {
+    fn follow(
+        &mut self,
+        start: usize,
+        end: usize,
+        counters: &Counters,
+        claims: &mut Claims,
+    ) -> usize {
         let mut at = start;
         while at < end && !self.found_all(counters) {
             let room = (end - at).min((counters.mapped_bytes - self.mapped_bytes) as usize);
-            let Some(bytes) = mapped_chunk(at, room) else { break };
+            let Some(bytes) = mapped_chunk(at, room) else {
+                break;
+            };
             claims.add(at, at + bytes, Claimant::GlibcMapped);
             self.mapped_chunks += 1;
             self.mapped_bytes += bytes as i64;
@@ -192,21 +215,33 @@ impl Heaps {
 
     /// Whether the hole lies in a free chunk: one whose two ends, in the resident pages around the
     /// hole, agree on its size and say that it is free.
-    fn is_free(&mut self, heap: &Heap, start: usize, end: usize, last_free: &mut (usize, usize)) -> bool {
+    fn is_free(
+        &mut self,
+        heap: &Heap,
+        start: usize,
+        end: usize,
+        last_free: &mut (usize, usize),
+    ) -> bool {
         if last_free.0 <= start && end <= last_free.1 {
             return true;
         }
         let page = page_size();
         for step in 1..=SEARCH_PAGES {
-            let Some(window) = start.checked_sub(step * page).filter(|w| *w >= heap.start) else { break };
+            let Some(window) = start.checked_sub(step * page).filter(|w| *w >= heap.start) else {
+                break;
+            };
             let buffer = &mut self.window.whole()[..page];
             if !peek(window, buffer) {
                 break;
             }
             for (index, pair) in buffer.as_chunks::<16>().0.iter().enumerate() {
-                let size = usize::from_ne_bytes([pair[8], pair[9], pair[10], pair[11], pair[12], pair[13], pair[14], pair[15]]);
+                let size = usize::from_ne_bytes([
+                    pair[8], pair[9], pair[10], pair[11], pair[12], pair[13], pair[14], pair[15],
+                ]);
                 let chunk = window + index * 16;
-                let Some(next) = chunk.checked_add(size & !FLAGS) else { continue };
+                let Some(next) = chunk.checked_add(size & !FLAGS) else {
+                    continue;
+                };
                 if next < end || next >= heap.end || next % 16 != 0 {
                     continue;
                 }
@@ -236,15 +271,26 @@ fn heap_at(start: usize, end: usize, mappings: &[Mapping]) -> Option<Heap> {
         && previous % HEAP_ALIGNMENT == 0;
     let arena_heap = arena & !(HEAP_ALIGNMENT - 1);
     // The arena lies behind the header of its first heap.
-    let in_first_heap = matches!(arena - arena_heap, 32..=64) && (previous == 0) == (arena_heap == start);
-    let mapped = mappings.iter().any(|m| m.start <= arena && arena < m.end && m.writable);
+    let in_first_heap =
+        matches!(arena - arena_heap, 32..=64) && (previous == 0) == (arena_heap == start);
+    let mapped = mappings
+        .iter()
+        .any(|m| m.start <= arena && arena < m.end && m.writable);
     if !(plausible && in_first_heap && mapped) {
         return None;
     }
     let [top] = words::<1>(arena + TOP_OFFSET)?;
     let heap_end = start + size;
-    let top = if (start..heap_end).contains(&top) { top } else { heap_end };
-    Some(Heap { start, end: heap_end, top })
+    let top = if (start..heap_end).contains(&top) {
+        top
+    } else {
+        heap_end
+    };
+    Some(Heap {
+        start,
+        end: heap_end,
+        top,
+    })
 }
 
 /// The length of the chunk whose mapping starts at `start`, at most `room` bytes long.
