@@ -4,6 +4,7 @@
 
 mod support {
     pub mod children;
+    pub mod ledgers;
 }
 
 use std::hint::black_box;
@@ -11,7 +12,8 @@ use std::hint::black_box;
 use libsqlite3_sys as ffi;
 use libtest_mimic::{Arguments, Trial};
 use sqlite_membench::memory::{Ledger, Observer, Owner, ledger};
-use support::children::{self, RUST, SQLITE, growth, table, take};
+use support::children::{self, RUST, SQLITE};
+use support::ledgers::{growth, table, take};
 
 #[global_allocator]
 static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
@@ -238,7 +240,39 @@ fn c_threads(observer: &mut Observer) -> (Ledger, Ledger) {
     (before, take(observer))
 }
 
+/// Neither in Rust nor in C nor in SQLite.
+fn a_ledger_allocates_nothing() {
+    use sqlite_membench::allocator::global;
+    use sqlite_membench::memory::{glibc, sqlite};
+    let mut observer = Observer::new().unwrap();
+    take(&mut observer);
+    // SAFETY: no connection is given.
+    let mut measure = || unsafe { observer.take(&[]) }.unwrap().rss_bytes;
+    let before = (
+        global::counters().unwrap(),
+        glibc::read().unwrap(),
+        sqlite::read(),
+    );
+    let first = measure();
+    let after = (
+        global::counters().unwrap(),
+        glibc::read().unwrap(),
+        sqlite::read(),
+    );
+    assert_eq!(before, after);
+    let again = (0..50).map(|_| measure()).max().unwrap();
+    assert!(
+        again.abs_diff(first) <= 64 * 1024,
+        "50 ledgers changed RSS from {first} to {again}"
+    );
+}
+
+const ALLOCATES_NOTHING: &str = "a_ledger_allocates_nothing";
+
 fn run_child(name: &str) {
+    if name == ALLOCATES_NOTHING {
+        return a_ledger_allocates_nothing();
+    }
     let case = CASES.iter().find(|c| c.name == name).unwrap();
     let mut observer = Observer::new().unwrap();
     take(&mut observer);
@@ -290,13 +324,13 @@ fn main() {
         return run_child(&name);
     }
     let mut trials = Vec::new();
-    for case in &CASES {
+    let names = CASES.iter().map(|c| c.name).chain([ALLOCATES_NOTHING]);
+    for case in names {
         for rust in RUST {
             for sqlite in SQLITE {
-                let name =
-                    format!("{}::rust_{rust:?}::sqlite_{sqlite:?}", case.name).to_lowercase();
+                let name = format!("{case}::rust_{rust:?}::sqlite_{sqlite:?}").to_lowercase();
                 trials.push(Trial::test(name, move || {
-                    children::spawn(case.name, rust, sqlite)
+                    children::spawn(case, rust, sqlite)
                 }));
             }
         }

@@ -4,7 +4,6 @@ use std::process::Command;
 
 use libtest_mimic::Failed;
 use sqlite_membench::allocator::{RustAllocator, SqliteAllocator, global, route, sqlite};
-use sqlite_membench::memory::{Ledger, Observer, Owner};
 
 pub const RUST: [RustAllocator; 2] = [RustAllocator::System, RustAllocator::Jemalloc];
 pub const SQLITE: [SqliteAllocator; 5] = [
@@ -49,42 +48,4 @@ pub fn case() -> Option<String> {
     sqlite::install(choice, 256 << 20).unwrap();
     route::verify(global::chosen(), choice).unwrap();
     Some(case)
-}
-
-/// A ledger without connections.
-pub fn take(observer: &mut Observer) -> Ledger {
-    // SAFETY: no connection is given.
-    unsafe { observer.take(&[]) }.unwrap().clone()
-}
-
-/// All terms of a ledger for a failure's message.
-pub fn table(ledger: &Ledger) -> String {
-    let mut text = format!(
-        "rss {} unattributed {}\n",
-        ledger.rss_bytes,
-        ledger.unattributed_bytes()
-    );
-    for term in &ledger.terms {
-        let indent = if term.counts { "" } else { "    " };
-        text += &format!(
-            "{indent}{:<10} {:<20} {:>12}\n",
-            term.owner.name(),
-            term.term,
-            term.bytes
-        );
-    }
-    text
-}
-
-/// Growth of each owner, and of what is unattributed as `None`.
-pub fn growth(before: &Ledger, after: &Ledger) -> Vec<(Option<Owner>, i64)> {
-    let mut growth: Vec<_> = Owner::ALL
-        .iter()
-        .map(|o| (Some(*o), after.owned_bytes(*o) - before.owned_bytes(*o)))
-        .collect();
-    growth.push((
-        None,
-        after.unattributed_bytes() - before.unattributed_bytes(),
-    ));
-    growth
 }
