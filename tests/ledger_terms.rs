@@ -13,7 +13,7 @@ use libsqlite3_sys as ffi;
 use libtest_mimic::{Arguments, Trial};
 use sqlite_membench::memory::{Ledger, Observer, Owner, ledger};
 use support::children::{self, RUST, SQLITE};
-use support::ledgers::{growth, table, take};
+use support::ledgers::{table, take};
 
 #[global_allocator]
 static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
@@ -317,6 +317,19 @@ fn run_child(name: &str) {
             tables()
         );
     }
+}
+
+/// Growth of each owner, and of what is unattributed as `None`.
+fn growth(before: &Ledger, after: &Ledger) -> Vec<(Option<Owner>, i64)> {
+    let mut growth: Vec<_> = Owner::ALL
+        .iter()
+        .map(|o| (Some(*o), after.owned_bytes(*o) - before.owned_bytes(*o)))
+        .collect();
+    growth.push((
+        None,
+        after.unattributed_bytes() - before.unattributed_bytes(),
+    ));
+    growth
 }
 
 fn main() {

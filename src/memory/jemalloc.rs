@@ -132,14 +132,13 @@ pub fn purge(arena: u32) -> bool {
         return false;
     }
     path[1] = arena as usize;
-    let mut length = 0;
-    // SAFETY: the control takes and gives nothing.
+    // SAFETY: the control takes and gives nothing, and refuses to be given room for it.
     let code = unsafe {
         tikv_jemalloc_sys::mallctlbymib(
             path.as_ptr(),
             path.len(),
             std::ptr::null_mut(),
-            &raw mut length,
+            std::ptr::null_mut(),
             std::ptr::null_mut(),
             0,
         )

@@ -215,7 +215,7 @@ impl Builder<'_> {
             owner,
             "unreturned",
             unreturned,
-            "stats.arenas.<i>.pdirty + pmuzzy",
+            "stats.arenas.<i>.pdirty + pmuzzy, resident or not",
         );
         self.add(
             owner,

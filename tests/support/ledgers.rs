@@ -1,6 +1,6 @@
 //! Ledgers as tests take and show them.
 
-use sqlite_membench::memory::{Ledger, Observer, Owner};
+use sqlite_membench::memory::{Ledger, Observer};
 
 /// A ledger without connections.
 pub fn take(observer: &mut Observer) -> Ledger {
@@ -25,17 +25,4 @@ pub fn table(ledger: &Ledger) -> String {
         );
     }
     text
-}
-
-/// Growth of each owner, and of what is unattributed as `None`.
-pub fn growth(before: &Ledger, after: &Ledger) -> Vec<(Option<Owner>, i64)> {
-    let mut growth: Vec<_> = Owner::ALL
-        .iter()
-        .map(|o| (Some(*o), after.owned_bytes(*o) - before.owned_bytes(*o)))
-        .collect();
-    growth.push((
-        None,
-        after.unattributed_bytes() - before.unattributed_bytes(),
-    ));
-    growth
 }
