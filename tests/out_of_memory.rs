@@ -27,10 +27,8 @@ fn limit_address_space(bytes: u64) {
         rlim_max: libc::RLIM_INFINITY,
     };
     // SAFETY: setrlimit reads the structure.
-    assert_eq!(
-        unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) },
-        0
-    );
+    let code = unsafe { libc::setrlimit(libc::RLIMIT_AS, &raw const limit) };
+    assert_eq!(code, 0);
 }
 
 fn execute(connection: *mut ffi::sqlite3, sql: &std::ffi::CStr) -> i32 {

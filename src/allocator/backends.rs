@@ -73,8 +73,8 @@ unsafe impl<const HEADERED: bool> Backend for Inner<HEADERED> {
             .cast()
     }
     unsafe fn free(block: *mut u8) {
-        // SAFETY: the caller passes a live block of these methods.
         if let Some(f) = inner().xFree {
+            // SAFETY: the caller passes a live block of these methods.
             unsafe { f(block.cast()) }
         }
     }
@@ -116,8 +116,8 @@ unsafe impl<const HEADERED: bool> Backend for Inner<HEADERED> {
             .map_or(ffi::SQLITE_OK, |f| unsafe { f(inner().pAppData) })
     }
     fn shut_down() {
-        // SAFETY: called when SQLite calls, with SQLite's own argument.
         if let Some(f) = inner().xShutdown {
+            // SAFETY: called when SQLite calls, with SQLite's own argument.
             unsafe { f(inner().pAppData) }
         }
     }
