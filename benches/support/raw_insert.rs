@@ -1,8 +1,7 @@
 //! The floor: the report's insert through raw `rusqlite::ffi` calls, and nothing else.
 //!
 //! The same PRAGMAs, DDL, commits and `shrink_memory` as [`sqlite_membench::workload::insert`], the
-//! same bindings that rusqlite makes (three texts a row, copied by SQLite), with ids made by the
-//! fewest instructions. Whatever a row costs above this is the price of the workload's Rust.
+//! same bindings that rusqlite makes (three texts a row, copied by SQLite). Whatever a row costs above this is the price of the workload's Rust.
 
 use std::ffi::{CStr, CString, c_int};
 use std::os::unix::ffi::OsStrExt;

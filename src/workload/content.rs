@@ -46,7 +46,7 @@ impl Content {
         let mut insert = |i: u64| {
             hash.row(
                 rowid(i),
-                keys.key(i).as_bytes(),
+                keys.key(i),
                 USERNAME.as_bytes(),
                 PASSWORD.as_bytes(),
             );
@@ -123,7 +123,7 @@ mod tests {
         table.sort_unstable();
         let mut hash = ContentHash::default();
         for (rowid, id) in &table {
-            hash.row(*rowid, id.as_bytes(), b"foo", b"bar");
+            hash.row(*rowid, id, b"foo", b"bar");
         }
         let rows = table.len() as u64;
         let last_rowid = table.last().map_or(0, |(rowid, _)| *rowid);

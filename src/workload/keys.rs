@@ -57,6 +57,9 @@ pub struct Keys {
     /// [`mix`] of the seed, so that neighbouring seeds have nothing in common.
     seed: u64,
     text: [u8; UUID_LEN],
+    /// Of decimals: the number that `text[start..]` says, from which the next is one step.
+    shown: u64,
+    start: usize,
 }
 
 const UUID_LEN: usize = 36;
@@ -67,17 +70,57 @@ impl Keys {
         Keys {
             mode,
             seed: mix(seed),
-            text: [0; UUID_LEN],
+            text: [b'0'; UUID_LEN],
+            shown: 0,
+            start: UUID_LEN - 1,
         }
     }
 
-    /// The id of row `i`, counted from 0.
+    /// The id of row `i`, counted from 0, in UTF-8. Rows in order are the fast way.
     #[inline]
-    pub fn key(&mut self, i: u64) -> &str {
+    pub fn key(&mut self, i: u64) -> &[u8] {
         match self.mode {
-            KeyMode::GoRune => go_rune(i).encode_utf8(&mut self.text),
-            KeyMode::Decimal => decimal(i, &mut self.text),
+            KeyMode::GoRune => go_rune(i).encode_utf8(&mut self.text).as_bytes(),
+            KeyMode::Decimal => self.decimal(i),
             KeyMode::Random => uuid(self.seed, i, &mut self.text),
+        }
+    }
+
+    #[inline]
+    fn decimal(&mut self, i: u64) -> &[u8] {
+        if i == self.shown.wrapping_add(1) {
+            self.count_up();
+        } else if i != self.shown {
+            self.divide(i);
+        }
+        self.shown = i;
+        &self.text[self.start..]
+    }
+
+    /// Adds one to the digits: no division, and one digit nine times in ten.
+    #[inline]
+    fn count_up(&mut self) {
+        for at in (self.start..UUID_LEN).rev() {
+            if self.text[at] != b'9' {
+                self.text[at] += 1;
+                return;
+            }
+            self.text[at] = b'0';
+        }
+        self.start -= 1;
+        self.text[self.start] = b'1';
+    }
+
+    #[inline(never)]
+    fn divide(&mut self, mut i: u64) {
+        self.start = UUID_LEN;
+        loop {
+            self.start -= 1;
+            self.text[self.start] = b'0' + (i % 10) as u8;
+            i /= 10;
+            if i == 0 {
+                return;
+            }
         }
     }
 }
@@ -91,23 +134,10 @@ pub(super) fn go_rune(i: u64) -> char {
         .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-#[inline]
-fn decimal(mut i: u64, text: &mut [u8; UUID_LEN]) -> &str {
-    let mut start = UUID_LEN;
-    loop {
-        start -= 1;
-        text[start] = b'0' + (i % 10) as u8;
-        i /= 10;
-        if i == 0 {
-            return ascii(&text[start..]);
-        }
-    }
-}
-
 /// 128 bits in hexadecimal, 8-4-4-4-12. Two rows never have the same: the first 64 bits are a
 /// bijection of `i`, which is why no bits are spent on a version.
-#[inline]
-fn uuid(seed: u64, i: u64, text: &mut [u8; UUID_LEN]) -> &str {
+#[inline(never)]
+fn uuid(seed: u64, i: u64, text: &mut [u8; UUID_LEN]) -> &[u8] {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let high = mix(i.wrapping_add(seed));
     let low = mix(high ^ seed);
@@ -122,7 +152,7 @@ fn uuid(seed: u64, i: u64, text: &mut [u8; UUID_LEN]) -> &str {
         text[at + 1] = DIGITS[usize::from(byte & 15)];
         at += 2;
     }
-    ascii(text)
+    text
 }
 
 /// SplitMix64's step: a bijection whose every output bit depends on every input bit.
@@ -134,18 +164,14 @@ const fn mix(seed: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-#[inline]
-fn ascii(text: &[u8]) -> &str {
-    std::str::from_utf8(text).expect("digits and dashes are ASCII")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn keys_of(mode: KeyMode, seed: u64, rows: impl IntoIterator<Item = u64>) -> Vec<String> {
         let mut keys = Keys::new(mode, seed);
-        rows.into_iter().map(|i| keys.key(i).to_owned()).collect()
+        let text = |i| String::from_utf8(keys.key(i).to_owned()).unwrap();
+        rows.into_iter().map(text).collect()
     }
 
     #[test]

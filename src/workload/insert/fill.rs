@@ -6,6 +6,7 @@
 use std::mem;
 
 use rusqlite::Connection;
+use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::{InsertOptions, Pool, Shrink, Statements, Transaction};
 use crate::workload::keys::Keys;
@@ -45,7 +46,7 @@ fn insert_all(
     pool: &Pool,
     options: &InsertOptions,
     marks: &mut dyn Marks,
-    mut insert: impl FnMut(&str) -> rusqlite::Result<usize>,
+    mut insert: impl FnMut(ToSqlOutput<'_>) -> rusqlite::Result<usize>,
 ) -> Result<(), Error> {
     let connection = pool.first();
     let mut keys = Keys::new(options.keys, options.seed);
@@ -60,7 +61,9 @@ fn insert_all(
     while done < options.rows {
         let end = segment_end(options, &readings, done, next_progress);
         for i in done..end {
-            insert(keys.key(i)).map_err(doing(|| format!("inserting row {i}")))?;
+            // What `Keys` makes is UTF-8; as a `&str` it would be checked once a row.
+            let id = ToSqlOutput::Borrowed(ValueRef::Text(keys.key(i)));
+            insert(id).map_err(doing(|| format!("inserting row {i}")))?;
         }
         done = end;
         match options.transaction {
