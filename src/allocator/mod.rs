@@ -33,3 +33,56 @@ pub enum SqliteAllocator {
     /// SQLite's own buddy allocator over one fixed block.
     Memsys5,
 }
+
+pub mod arena;
+mod backends;
+pub mod global;
+pub mod ranges;
+pub mod region;
+pub mod route;
+pub mod sqlite;
+mod system;
+
+use system::system_chunk_bytes;
+pub use system::{MallocProvider, malloc_provider};
+
+/// Why an allocator could not be put in place or does not serve whom it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// `sqlite3_config` after `sqlite3_initialize`.
+    #[error("SQLite is already initialised: choose its allocator before the first connection")]
+    TooLate,
+    /// Not in this build.
+    #[error("{0}")]
+    Absent(&'static str),
+    /// jemalloc refused a control.
+    #[error("jemalloc refused {control}: {message}")]
+    Jemalloc {
+        /// The control's name.
+        control: &'static str,
+        /// jemalloc's errno, in words.
+        message: String,
+    },
+    /// The kernel refused a mapping.
+    #[error("no memory for a fixed heap: {0}")]
+    Map(std::io::Error),
+    /// The start-up self-check did not find the bytes where they should be.
+    #[error("the allocator route does not verify: {0}")]
+    Route(String),
+}
+
+impl Error {
+    fn jemalloc(control: &'static str, error: tikv_jemalloc_ctl::Error) -> Self {
+        Error::Jemalloc {
+            control,
+            message: error.to_string(),
+        }
+    }
+
+    fn jemalloc_code(control: &'static str, code: i32) -> Self {
+        Error::Jemalloc {
+            control,
+            message: std::io::Error::from_raw_os_error(code).to_string(),
+        }
+    }
+}

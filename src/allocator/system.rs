@@ -1,0 +1,69 @@
+//! What is known of the process's `malloc`.
+
+use std::ffi::{CStr, c_void};
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+
+/// Whose `malloc` the process calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MallocProvider {
+    /// The GNU C library's own.
+    Glibc,
+    /// Another: a preloaded library, or another C library.
+    Other,
+}
+
+/// Finds out whose `malloc` is in force, by asking the loader which object holds it.
+pub fn malloc_provider() -> MallocProvider {
+    static PROVIDER: AtomicU8 = AtomicU8::new(0);
+    match PROVIDER.load(Relaxed) {
+        1 => MallocProvider::Glibc,
+        2 => MallocProvider::Other,
+        _ => {
+            let provider = find_provider();
+            PROVIDER.store(
+                if provider == MallocProvider::Glibc {
+                    1
+                } else {
+                    2
+                },
+                Relaxed,
+            );
+            provider
+        }
+    }
+}
+
+fn object_of(symbol: &CStr) -> Option<*mut c_void> {
+    // SAFETY: dlsym and dladdr only look; the out structure is written before it is read.
+    unsafe {
+        let address = libc::dlsym(libc::RTLD_DEFAULT, symbol.as_ptr());
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if address.is_null() || libc::dladdr(address, &raw mut info) == 0 {
+            return None;
+        }
+        Some(info.dli_fbase)
+    }
+}
+
+fn find_provider() -> MallocProvider {
+    match (object_of(c"malloc"), object_of(c"gnu_get_libc_version")) {
+        (Some(malloc), Some(libc)) if malloc == libc => MallocProvider::Glibc,
+        _ => MallocProvider::Other,
+    }
+}
+
+/// Bytes that `malloc` reserves for a live block: under glibc the chunk with its size word.
+///
+/// # Safety
+/// `block` is a live, non-null block of `malloc`.
+#[inline]
+pub(super) unsafe fn system_chunk_bytes(block: *mut u8) -> usize {
+    // SAFETY: glibc keeps the chunk's size, with three flag bits, in the word before the block; any
+    // other allocator is asked through its own function.
+    unsafe {
+        match malloc_provider() {
+            MallocProvider::Glibc => block.cast::<usize>().sub(1).read() & !7,
+            MallocProvider::Other => libc::malloc_usable_size(block.cast()),
+        }
+    }
+}
