@@ -1,8 +1,13 @@
 //! sqlite-membench.
 pub mod allocator;
 #[cfg(feature = "cli")]
+pub mod harness;
+pub mod memory;
+#[cfg(feature = "cli")]
 pub mod record;
 #[cfg(feature = "cli")]
 pub mod scenario;
+#[cfg(feature = "cli")]
+pub mod testee;
 #[cfg(feature = "cli")]
 pub mod workload;

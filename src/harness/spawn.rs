@@ -1,7 +1,6 @@
 //! One testee: its process, its pipes, its directory, and the certain end of all three.
 
 use std::collections::VecDeque;
-use std::ffi::OsStr;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -15,13 +14,12 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::allocator::RustAllocator;
+use crate::allocator::global::CHOICE_VARIABLE;
 use crate::memory::wait::{Waited, wait_with_usage};
 use crate::record::{Decoded, Line, decode};
 use crate::scenario::Scenario;
 use crate::testee::Input;
 
-/// Tells a testee which Rust allocator to use, before its first allocation.
-const RUST_ALLOCATOR_VARIABLE: &str = "SQLITE_MEMBENCH_RUST_ALLOCATOR";
 /// How much of a testee's standard error is kept.
 const TAIL_BYTES: usize = 64 * 1024;
 /// How much of it an error message shows.
@@ -181,7 +179,7 @@ fn command(executable: &Path, scenario: &Scenario, directory: &Path) -> Command 
         // SQLite's temporary files are on the same disk as its database, and within its limit.
         .env("SQLITE_TMPDIR", directory)
         .envs(&scenario.env)
-        .env(RUST_ALLOCATOR_VARIABLE, OsStr::new(rust_allocator))
+        .env(CHOICE_VARIABLE, rust_allocator)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
