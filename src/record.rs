@@ -77,8 +77,16 @@ pub enum Line {
 }
 
 /// The `kind` of every [`Line`].
-const KINDS: [&str; 8] =
-    ["run", "environment", "scenario", "phase", "sample", "result", "error", "progress"];
+const KINDS: [&str; 8] = [
+    "run",
+    "environment",
+    "scenario",
+    "phase",
+    "sample",
+    "result",
+    "error",
+    "progress",
+];
 
 /// `kind = run`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

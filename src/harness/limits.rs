@@ -33,7 +33,10 @@ pub(super) fn breach(
              The largest term of its last ledger says whose memory it is; to let it go on, raise \
              --limit-rss"
         );
-        return Some(Breach { what: "limit_rss", message });
+        return Some(Breach {
+            what: "limit_rss",
+            message,
+        });
     }
     if let Some(limit) = limits.disk_bytes
         && disk_bytes > limit
@@ -44,7 +47,10 @@ pub(super) fn breach(
             "limit_disk: the testee's directory holds {seen}, past the limit of {limit}; {kept}. \
              To let it go on, raise the scenario's limit_disk, or run fewer rows"
         );
-        return Some(Breach { what: "limit_disk", message });
+        return Some(Breach {
+            what: "limit_disk",
+            message,
+        });
     }
     let limit = Duration::from_nanos(limits.time_ns?);
     (elapsed > limit).then(|| {
@@ -53,12 +59,18 @@ pub(super) fn breach(
             "limit_time: {seen:.1} s since the testee's start, past the limit of {limit:.1} s; \
              {kept}. To let it go on, raise --limit-time, or run fewer rows"
         );
-        Breach { what: "limit_time", message }
+        Breach {
+            what: "limit_time",
+            message,
+        }
     })
 }
 
 fn bytes(bytes: u64) -> String {
-    format!("{:.1} MiB ({bytes} bytes)", bytes as f64 / f64::from(1 << 20))
+    format!(
+        "{:.1} MiB ({bytes} bytes)",
+        bytes as f64 / f64::from(1 << 20)
+    )
 }
 
 #[cfg(test)]
@@ -72,8 +84,16 @@ mod tests {
     };
 
     fn seen(seconds: u64, rss_bytes: u64, disk_bytes: u64) -> Option<Breach> {
-        let memory = Memory { rss_bytes, ..Memory::default() };
-        breach(&LIMITS, Duration::from_secs(seconds), Some(memory), disk_bytes)
+        let memory = Memory {
+            rss_bytes,
+            ..Memory::default()
+        };
+        breach(
+            &LIMITS,
+            Duration::from_secs(seconds),
+            Some(memory),
+            disk_bytes,
+        )
     }
 
     #[test]
@@ -94,7 +114,13 @@ mod tests {
 
     #[test]
     fn no_limits_are_never_exceeded() {
-        let memory = Memory { rss_bytes: u64::MAX, ..Memory::default() };
-        assert_eq!(breach(&Limits::default(), Duration::MAX, Some(memory), u64::MAX), None);
+        let memory = Memory {
+            rss_bytes: u64::MAX,
+            ..Memory::default()
+        };
+        assert_eq!(
+            breach(&Limits::default(), Duration::MAX, Some(memory), u64::MAX),
+            None
+        );
     }
 }

@@ -140,7 +140,14 @@ pub fn run(
     let events = receiver;
 
     let record = create(&options.out)?;
-    let mut run = Run { executable, options, record, watcher, sender, events };
+    let mut run = Run {
+        executable,
+        options,
+        record,
+        watcher,
+        sender,
+        events,
+    };
     run.write(Line::Run(run_record(options)))?;
     run.write(Line::Environment(options.environment.clone()))?;
     let mut outcome = Outcome::Done;
@@ -155,7 +162,10 @@ pub fn run(
 }
 
 fn run_record(options: &RunOptions) -> RunRecord {
-    let revision = options.environment.get("git_revision").and_then(serde_json::Value::as_str);
+    let revision = options
+        .environment
+        .get("git_revision")
+        .and_then(serde_json::Value::as_str);
     RunRecord {
         run_id: options.run_id.clone(),
         started_utc: options.started_utc.clone(),
@@ -168,12 +178,19 @@ fn run_record(options: &RunOptions) -> RunRecord {
 /// The run directory with an empty record in it, or nothing.
 fn create(out: &Path) -> Result<Writer, Error> {
     if let Some(parent) = out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        fs::create_dir_all(parent)
-            .map_err(|source| Error::Out { path: out.to_owned(), source })?;
+        fs::create_dir_all(parent).map_err(|source| Error::Out {
+            path: out.to_owned(),
+            source,
+        })?;
     }
     fs::create_dir(out).map_err(|source| match source.kind() {
-        io::ErrorKind::AlreadyExists => Error::OutExists { path: out.to_owned() },
-        _ => Error::Out { path: out.to_owned(), source },
+        io::ErrorKind::AlreadyExists => Error::OutExists {
+            path: out.to_owned(),
+        },
+        _ => Error::Out {
+            path: out.to_owned(),
+            source,
+        },
     })?;
     Writer::create(&out.join(RECORD_FILE)).map_err(|error| {
         let _ = fs::remove_dir(out);
@@ -188,7 +205,10 @@ fn check_limits(scenarios: &[Scenario]) -> Result<(), Error> {
     };
     match sample::memory(std::process::id()) {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::NoRss { scenario: limited.name.clone(), source }),
+        Err(source) => Err(Error::NoRss {
+            scenario: limited.name.clone(),
+            source,
+        }),
     }
 }
 
@@ -216,6 +236,9 @@ mod tests {
     fn an_output_directory_under_a_file_is_an_error_that_names_it() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = create(&file.path().join("x")).unwrap_err();
-        assert!(error.is_usage() && error.to_string().contains("--out"), "{error}");
+        assert!(
+            error.is_usage() && error.to_string().contains("--out"),
+            "{error}"
+        );
     }
 }

@@ -58,7 +58,9 @@ pub(super) fn disk_bytes(directory: &Path, pid: u32) -> u64 {
 
 /// Files come and go while this looks; what is gone counts nothing.
 fn named_bytes(directory: &Path) -> u64 {
-    let Ok(entries) = fs::read_dir(directory) else { return 0 };
+    let Ok(entries) = fs::read_dir(directory) else {
+        return 0;
+    };
     entries
         .flatten()
         .map(|entry| match entry.metadata() {
@@ -70,12 +72,18 @@ fn named_bytes(directory: &Path) -> u64 {
 }
 
 fn unlinked_bytes(directory: &Path, pid: u32) -> u64 {
-    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else { return 0 };
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return 0;
+    };
     entries
         .flatten()
         .filter(|entry| {
             fs::read_link(entry.path()).is_ok_and(|target| {
-                target.starts_with(directory) && target.as_os_str().as_encoded_bytes().ends_with(b" (deleted)")
+                target.starts_with(directory)
+                    && target
+                        .as_os_str()
+                        .as_encoded_bytes()
+                        .ends_with(b" (deleted)")
             })
         })
         .filter_map(|entry| fs::metadata(entry.path()).ok())
@@ -92,8 +100,11 @@ mod tests {
     fn a_rollup_is_read_by_name_and_not_by_position() {
         let text = b"55d0-7ffc ---p 00000000 00:00 0    [rollup]\nRss:    1464 kB\nPss:  9 kB\n\
                      Pss_Anon: 3 kB\nAnonymous:\t   92 kB\nSwap:  4 kB\nSwapPss: 1 kB\n";
-        let expected =
-            Memory { rss_bytes: 1464 * 1024, anonymous_bytes: 92 * 1024, swap_bytes: 4096 };
+        let expected = Memory {
+            rss_bytes: 1464 * 1024,
+            anonymous_bytes: 92 * 1024,
+            swap_bytes: 4096,
+        };
         assert_eq!(parse(text), Some(expected));
         assert_eq!(parse(b""), None);
         assert_eq!(parse(b"Rss: lots kB\n"), None);

@@ -32,15 +32,21 @@ impl Listening {
         let idle = install(&wanted)?;
         let mut signals = Signals::new(&wanted)?;
         let handle = signals.handle();
-        let thread = thread::Builder::new().name("signals".into()).spawn(move || {
-            for _ in signals.forever() {
-                if events.send(Event::Signal).is_err() {
-                    break;
+        let thread = thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || {
+                for _ in signals.forever() {
+                    if events.send(Event::Signal).is_err() {
+                        break;
+                    }
                 }
-            }
-        })?;
+            })?;
         idle.store(false, Ordering::SeqCst);
-        Ok(Listening { handle, thread: Some(thread), idle })
+        Ok(Listening {
+            handle,
+            thread: Some(thread),
+            idle,
+        })
     }
 }
 
@@ -72,7 +78,9 @@ fn install(wanted: &[i32]) -> io::Result<Arc<AtomicBool>> {
 }
 
 fn ignored(signal: i32) -> bool {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
+        return false;
+    };
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask & (1 << (signal - 1)) != 0)

@@ -60,7 +60,9 @@ impl Testee {
         index: usize,
         events: SyncSender<Event>,
     ) -> io::Result<Testee> {
-        let directory = tempfile::Builder::new().prefix("sqlite-membench-").tempdir()?;
+        let directory = tempfile::Builder::new()
+            .prefix("sqlite-membench-")
+            .tempdir()?;
         let input = Input {
             scenario: scenario.clone(),
             directory: directory.path().to_owned(),
@@ -72,7 +74,10 @@ impl Testee {
         let mut child = command(executable, scenario, directory.path()).spawn()?;
         let tail = Arc::new(Mutex::new(Tail::default()));
         // From here on the child is this guard's to end.
-        let mut guard = Guard { pid: child.id(), armed: true };
+        let mut guard = Guard {
+            pid: child.id(),
+            armed: true,
+        };
         let mut stdin = child.stdin.take();
         let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         let stderr = child.stderr.take().ok_or(io::ErrorKind::BrokenPipe)?;
@@ -90,7 +95,15 @@ impl Testee {
         }
         guard.armed = false;
         let pid = child.id();
-        Ok(Testee { pid, started, waited: None, stdin, tail, stderr_thread, directory })
+        Ok(Testee {
+            pid,
+            started,
+            waited: None,
+            stdin,
+            tail,
+            stderr_thread,
+            directory,
+        })
     }
 
     /// The directory of its database.
@@ -126,8 +139,15 @@ impl Testee {
         while !self.stderr_thread.is_finished() && Instant::now() < patience {
             thread::sleep(Duration::from_millis(1));
         }
-        let text = self.tail.lock().unwrap_or_else(PoisonError::into_inner).text();
-        let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+        let text = self
+            .tail
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .text();
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|line| !line.trim().is_empty())
+            .collect();
         let last = &lines[lines.len().saturating_sub(LAST_LINES)..];
         if last.is_empty() {
             return String::new();
@@ -138,7 +158,10 @@ impl Testee {
 
 impl Drop for Testee {
     fn drop(&mut self) {
-        let _guard = Guard { pid: self.pid, armed: self.waited.is_none() };
+        let _guard = Guard {
+            pid: self.pid,
+            armed: self.waited.is_none(),
+        };
         // The guard goes first, at the end of this block; the directory after it, with the fields.
     }
 }
@@ -197,7 +220,10 @@ fn read_lines(stdout: ChildStdout, index: usize, events: &SyncSender<Event>, tai
     loop {
         line.clear();
         line.shrink_to(TAIL_BYTES);
-        match (&mut input).take(LINE_LIMIT_BYTES).read_until(b'\n', &mut line) {
+        match (&mut input)
+            .take(LINE_LIMIT_BYTES)
+            .read_until(b'\n', &mut line)
+        {
             Ok(0) | Err(_) => break,
             Ok(_) => {}
         }
@@ -208,7 +234,9 @@ fn read_lines(stdout: ChildStdout, index: usize, events: &SyncSender<Event>, tai
                 }
             }
             Ok(Decoded::UnknownKind(_)) | Err(_) => {
-                tail.lock().unwrap_or_else(PoisonError::into_inner).push(&line);
+                tail.lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .push(&line);
             }
         }
     }
@@ -220,7 +248,10 @@ fn read_errors(mut stderr: impl Read, tail: &Mutex<Tail>) {
     loop {
         match stderr.read(&mut chunk) {
             Ok(0) => break,
-            Ok(bytes) => tail.lock().unwrap_or_else(PoisonError::into_inner).push(&chunk[..bytes]),
+            Ok(bytes) => tail
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(&chunk[..bytes]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(_) => break,
         }

@@ -68,7 +68,8 @@ impl Run<'_> {
             let message = format!("{error}; the testee was killed and its directory removed");
             let _ = self.write(error_line(scenario, "io", message));
         }
-        self.watcher.scenario_ended(scenario, matches!(ended, Ok(Ended::Well)));
+        self.watcher
+            .scenario_ended(scenario, matches!(ended, Ok(Ended::Well)));
         ended
     }
 
@@ -191,7 +192,12 @@ impl<'a> Supervision<'a> {
             return REAP_INTERVAL;
         }
         let mut until = self.next_look;
-        if let Some(Stop { since, killed: false, .. }) = self.stop {
+        if let Some(Stop {
+            since,
+            killed: false,
+            ..
+        }) = self.stop
+        {
             until = until.min(since + GRACE);
         }
         until.saturating_duration_since(Instant::now())
@@ -221,8 +227,11 @@ impl<'a> Supervision<'a> {
         self.interrupts += 1;
         if self.stop.is_none() {
             self.testee.ask_to_stop("interrupted");
-            self.stop =
-                Some(Stop { cause: Cause::Interrupted, since: Instant::now(), killed: false });
+            self.stop = Some(Stop {
+                cause: Cause::Interrupted,
+                since: Instant::now(),
+                killed: false,
+            });
         } else if self.interrupts > 1 {
             self.kill();
         }
@@ -237,7 +246,11 @@ impl<'a> Supervision<'a> {
 
     /// Kills a testee that was asked, or has closed its output, and does not end.
     fn enforce_grace(&mut self) {
-        let asked = self.stop.as_ref().filter(|stop| !stop.killed).map(|stop| stop.since);
+        let asked = self
+            .stop
+            .as_ref()
+            .filter(|stop| !stop.killed)
+            .map(|stop| stop.since);
         let since = asked.or(self.closed.filter(|_| self.stop.is_none()));
         if since.is_some_and(|since| since + GRACE <= Instant::now()) {
             self.kill();
@@ -272,7 +285,11 @@ impl<'a> Supervision<'a> {
             }))?;
         }
         if let Some(breach) = breach {
-            self.stop = Some(Stop { cause: Cause::Limit(breach), since: now, killed: false });
+            self.stop = Some(Stop {
+                cause: Cause::Limit(breach),
+                since: now,
+                killed: false,
+            });
         }
         Ok(())
     }
@@ -312,7 +329,11 @@ impl<'a> Supervision<'a> {
         result: Option<&ResultRecord>,
     ) -> Option<(&'static str, String)> {
         match &self.stop {
-            Some(Stop { cause: Cause::Limit(breach), killed, .. }) => {
+            Some(Stop {
+                cause: Cause::Limit(breach),
+                killed,
+                ..
+            }) => {
                 let mut message = breach.message.clone();
                 if *killed {
                     message += ". It did not stop in time and was killed: the ledger of its last \
@@ -320,7 +341,10 @@ impl<'a> Supervision<'a> {
                 }
                 Some((breach.what, message))
             }
-            Some(Stop { cause: Cause::Interrupted, .. }) => None,
+            Some(Stop {
+                cause: Cause::Interrupted,
+                ..
+            }) => None,
             None if waited.status.success() => match result {
                 Some(result) if result.verified => None,
                 Some(_) => Some((
@@ -330,7 +354,10 @@ impl<'a> Supervision<'a> {
                 None if self.told_error => None,
                 None => Some((
                     "exited",
-                    format!("the testee ended without a result{}", self.testee.last_words()),
+                    format!(
+                        "the testee ended without a result{}",
+                        self.testee.last_words()
+                    ),
                 )),
             },
             None if self.told_error && waited.status.signal().is_none() => None,
@@ -352,7 +379,10 @@ fn death(status: ExitStatus, after: Duration) -> (&'static str, String) {
         } else {
             ""
         };
-        return ("exited", format!("the testee ended with exit code {code} after {after:.1} s{told}"));
+        return (
+            "exited",
+            format!("the testee ended with exit code {code} after {after:.1} s{told}"),
+        );
     };
     let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
     let hint = match signal {
@@ -373,7 +403,11 @@ fn death(status: ExitStatus, after: Duration) -> (&'static str, String) {
 }
 
 fn error_line(scenario: &Scenario, what: &str, message: String) -> Line {
-    Line::Error(ErrorRecord { scenario: Some(scenario.name.clone()), what: what.to_owned(), message })
+    Line::Error(ErrorRecord {
+        scenario: Some(scenario.name.clone()),
+        what: what.to_owned(),
+        message,
+    })
 }
 
 fn nanoseconds(duration: Duration) -> u64 {
@@ -388,7 +422,10 @@ mod tests {
     fn a_death_names_the_signal() {
         let (what, message) = death(ExitStatus::from_raw(9), Duration::from_secs(3));
         assert_eq!(what, "killed");
-        assert!(message.contains("SIGKILL (signal 9) after 3.0 s"), "{message}");
+        assert!(
+            message.contains("SIGKILL (signal 9) after 3.0 s"),
+            "{message}"
+        );
     }
 
     #[test]

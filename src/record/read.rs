@@ -161,14 +161,20 @@ impl<R: BufRead> Reader<R> {
             let bytes = (&mut self.input)
                 .take(LINE_LIMIT_BYTES)
                 .read_until(b'\n', &mut self.buffer)
-                .map_err(|source| ReadError::Io { name: self.name.clone(), source })?;
+                .map_err(|source| ReadError::Io {
+                    name: self.name.clone(),
+                    source,
+                })?;
             if bytes == 0 {
                 return Ok(None);
             }
             self.number += 1;
             let whole = self.buffer.last() == Some(&b'\n');
             if !whole && bytes as u64 == LINE_LIMIT_BYTES {
-                return Err(ReadError::TooLong { name: self.name.clone(), number: self.number });
+                return Err(ReadError::TooLong {
+                    name: self.name.clone(),
+                    number: self.number,
+                });
             }
             if self.buffer.trim_ascii().is_empty() {
                 continue;
@@ -185,7 +191,11 @@ impl<R: BufRead> Reader<R> {
                 }
                 Err(source) => {
                     let (name, number) = (self.name.clone(), self.number);
-                    return Err(ReadError::Line { name, number, source });
+                    return Err(ReadError::Line {
+                        name,
+                        number,
+                        source,
+                    });
                 }
             }
         }
@@ -215,7 +225,10 @@ mod tests {
 
     fn read(text: &str) -> (Vec<Result<Line, String>>, Notes) {
         let mut reader = Reader::over(text.as_bytes(), "r.jsonl");
-        let lines = reader.by_ref().map(|line| line.map_err(|error| error.to_string())).collect();
+        let lines = reader
+            .by_ref()
+            .map(|line| line.map_err(|error| error.to_string()))
+            .collect();
         (lines, reader.notes)
     }
 
@@ -239,7 +252,13 @@ mod tests {
     fn a_broken_line_in_the_middle_is_an_error_with_its_number() {
         let (lines, _) = read(&format!("{ERROR}\n{{\"schema\n{ERROR}\n"));
         assert_eq!(lines.len(), 2);
-        assert!(lines[1].as_ref().unwrap_err().starts_with("r.jsonl, line 2: "), "{lines:?}");
+        assert!(
+            lines[1]
+                .as_ref()
+                .unwrap_err()
+                .starts_with("r.jsonl, line 2: "),
+            "{lines:?}"
+        );
     }
 
     #[test]
@@ -250,14 +269,20 @@ mod tests {
         ));
         assert_eq!(lines.len(), 1);
         assert!(lines[0].is_ok(), "{lines:?}");
-        assert_eq!((notes.skipped, notes.first_unknown_kind.as_deref()), (1, Some("verdict")));
+        assert_eq!(
+            (notes.skipped, notes.first_unknown_kind.as_deref()),
+            (1, Some("verdict"))
+        );
     }
 
     #[test]
     fn a_newer_schema_is_refused_and_says_what_to_do() {
         let (lines, _) = read(&ERROR.replace(":1,", ":2,"));
         let message = lines[0].as_ref().unwrap_err();
-        assert!(message.contains("schema_version 2") && message.contains("later"), "{message}");
+        assert!(
+            message.contains("schema_version 2") && message.contains("later"),
+            "{message}"
+        );
     }
 
     #[test]
@@ -270,16 +295,20 @@ mod tests {
     }
 
     fn term() -> impl Strategy<Value = TermRecord> {
-        (any::<String>(), any::<i64>(), any::<bool>(), any::<Option<String>>()).prop_map(
-            |(text, bytes, counts, within)| TermRecord {
+        (
+            any::<String>(),
+            any::<i64>(),
+            any::<bool>(),
+            any::<Option<String>>(),
+        )
+            .prop_map(|(text, bytes, counts, within)| TermRecord {
                 owner: text.clone().into(),
                 term: text.clone().into(),
                 bytes,
                 source: text.into(),
                 counts,
                 within: within.map(Into::into),
-            },
-        )
+            })
     }
 
     prop_compose! {
@@ -314,7 +343,11 @@ mod tests {
                 })
             }),
             (any::<Option<String>>(), any::<String>()).prop_map(|(scenario, message)| {
-                Line::Error(ErrorRecord { scenario, what: "killed".into(), message })
+                Line::Error(ErrorRecord {
+                    scenario,
+                    what: "killed".into(),
+                    message,
+                })
             }),
             (any::<String>(), any::<u64>(), any::<u32>(), any::<i64>()).prop_map(
                 |(scenario, rows, eighths, last_rowid)| Line::Result(ResultRecord {

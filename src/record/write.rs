@@ -81,7 +81,10 @@ impl Writer<File> {
             .append(true)
             .create_new(true)
             .open(path)
-            .map_err(|source| WriteError::Create { path: path.to_owned(), source })?;
+            .map_err(|source| WriteError::Create {
+                path: path.to_owned(),
+                source,
+            })?;
         Ok(Writer::over(file, path))
     }
 }
@@ -103,7 +106,10 @@ impl<S: Sink> Writer<S> {
     /// again when there is room.
     pub fn append(&mut self, line: &Line) -> Result<(), WriteError> {
         if self.torn {
-            return Err(WriteError::Torn { path: self.path.clone(), lines: self.lines });
+            return Err(WriteError::Torn {
+                path: self.path.clone(),
+                lines: self.lines,
+            });
         }
         self.buffer.clear();
         self.buffer.shrink_to(BUFFER_BYTES);
@@ -113,7 +119,11 @@ impl<S: Sink> Writer<S> {
             .and_then(|()| self.sink.flush());
         if let Err(source) = written {
             self.torn = self.sink.cut_to(self.complete_bytes).is_err();
-            return Err(WriteError::Write { path: self.path.clone(), lines: self.lines, source });
+            return Err(WriteError::Write {
+                path: self.path.clone(),
+                lines: self.lines,
+                source,
+            });
         }
         self.complete_bytes += self.buffer.len() as u64;
         self.lines += 1;
@@ -141,7 +151,13 @@ struct Versioned<'a> {
 /// Appends `line` and its line end to `buffer`, as it stands in a record and as it travels from
 /// testee to harness.
 pub fn encode(line: &Line, buffer: &mut Vec<u8>) -> Result<(), serde_json::Error> {
-    serde_json::to_writer(&mut *buffer, &Versioned { schema_version: SCHEMA_VERSION, line })?;
+    serde_json::to_writer(
+        &mut *buffer,
+        &Versioned {
+            schema_version: SCHEMA_VERSION,
+            line,
+        },
+    )?;
     buffer.push(b'\n');
     Ok(())
 }
@@ -176,22 +192,32 @@ mod tests {
 
     impl Sink for Disk {
         fn cut_to(&mut self, bytes: u64) -> io::Result<()> {
-            self.bytes.truncate(usize::try_from(bytes).map_err(io::Error::other)?);
+            self.bytes
+                .truncate(usize::try_from(bytes).map_err(io::Error::other)?);
             Ok(())
         }
     }
 
     fn error(message: &str) -> Line {
-        Line::Error(ErrorRecord { scenario: None, what: "io".into(), message: message.into() })
+        Line::Error(ErrorRecord {
+            scenario: None,
+            what: "io".into(),
+            message: message.into(),
+        })
     }
 
     fn read(bytes: &[u8]) -> Vec<Line> {
-        Reader::over(bytes, "test").collect::<Result<_, _>>().unwrap()
+        Reader::over(bytes, "test")
+            .collect::<Result<_, _>>()
+            .unwrap()
     }
 
     #[test]
     fn a_line_is_one_write_and_carries_version_and_kind() {
-        let disk = Disk { room: 1000, ..Disk::default() };
+        let disk = Disk {
+            room: 1000,
+            ..Disk::default()
+        };
         let mut writer = Writer::over(disk, Path::new("r"));
         writer.append(&error("a")).unwrap();
         assert_eq!(writer.sink.writes, 1);
@@ -204,18 +230,27 @@ mod tests {
 
     #[test]
     fn a_full_disk_leaves_the_lines_before_it_and_no_piece_of_the_next() {
-        let disk = Disk { room: 150, ..Disk::default() };
+        let disk = Disk {
+            room: 150,
+            ..Disk::default()
+        };
         let mut writer = Writer::over(disk, Path::new("r"));
         writer.append(&error("a")).unwrap();
         writer.append(&error("b")).unwrap();
         let failed = writer.append(&error("c")).unwrap_err();
-        assert!(matches!(failed, WriteError::Write { lines: 2, .. }), "{failed}");
+        assert!(
+            matches!(failed, WriteError::Write { lines: 2, .. }),
+            "{failed}"
+        );
         assert_eq!(read(&writer.sink.bytes), [error("a"), error("b")]);
         assert_eq!(writer.sink.bytes.last(), Some(&b'\n'));
 
         writer.sink.room = 1000;
         writer.append(&error("d")).unwrap();
-        assert_eq!(read(&writer.sink.bytes), [error("a"), error("b"), error("d")]);
+        assert_eq!(
+            read(&writer.sink.bytes),
+            [error("a"), error("b"), error("d")]
+        );
     }
 
     #[test]
@@ -223,8 +258,14 @@ mod tests {
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let mut writer = Writer::over(full, Path::new("/dev/full"));
         let failed = writer.append(&error("a")).unwrap_err().to_string();
-        assert!(failed.contains("/dev/full") && failed.contains("first 0 lines"), "{failed}");
-        assert!(matches!(writer.append(&error("b")), Err(WriteError::Torn { .. })));
+        assert!(
+            failed.contains("/dev/full") && failed.contains("first 0 lines"),
+            "{failed}"
+        );
+        assert!(matches!(
+            writer.append(&error("b")),
+            Err(WriteError::Torn { .. })
+        ));
     }
 
     #[test]
@@ -232,7 +273,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record.jsonl");
         Writer::create(&path).unwrap().append(&error("a")).unwrap();
-        assert!(matches!(Writer::create(&path), Err(WriteError::Create { .. })));
+        assert!(matches!(
+            Writer::create(&path),
+            Err(WriteError::Create { .. })
+        ));
         assert_eq!(read(&std::fs::read(&path).unwrap()), [error("a")]);
     }
 }

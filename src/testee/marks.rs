@@ -92,7 +92,11 @@ impl<'a> Recording<'a> {
 
     /// INSERTs a second over the fill; 0 where it took no time.
     pub(super) fn rows_per_second(&self, rows: u64) -> f64 {
-        if self.fill.is_zero() { 0.0 } else { rows as f64 / self.fill.as_secs_f64() }
+        if self.fill.is_zero() {
+            0.0
+        } else {
+            rows as f64 / self.fill.as_secs_f64()
+        }
     }
 
     /// Whether nobody is there to clean up after this process.
@@ -118,11 +122,13 @@ impl<'a> Recording<'a> {
 
     fn send(&mut self, line: &Line) {
         self.buffer.clear();
-        let sent = encode(line, &mut self.buffer).map_err(io::Error::from).and_then(|()| {
-            let mut output = io::stdout().lock();
-            output.write_all(&self.buffer)?;
-            output.flush()
-        });
+        let sent = encode(line, &mut self.buffer)
+            .map_err(io::Error::from)
+            .and_then(|()| {
+                let mut output = io::stdout().lock();
+                output.write_all(&self.buffer)?;
+                output.flush()
+            });
         if sent.is_err() {
             self.stop.harness_is_gone();
         }
@@ -130,7 +136,9 @@ impl<'a> Recording<'a> {
 
     /// Sends the `scenario` line, with its PRAGMAs where they are known, and the phases before.
     fn describe(&mut self, pragmas: Option<&[PragmaReadBack]>) {
-        let Some(mut described) = self.described.take() else { return };
+        let Some(mut described) = self.described.take() else {
+            return;
+        };
         described.pragmas = pragmas.unwrap_or_default().iter().map(pragma).collect();
         self.send(&Line::Scenario(described));
         for phase in std::mem::take(&mut self.held) {
@@ -143,12 +151,20 @@ impl<'a> Recording<'a> {
         let now = Instant::now();
         let usage = own_usage().unwrap_or_default();
         let partial = self.stopped_in == Some(phase);
-        let Some(observer) = &mut self.observer else { return };
-        let Some(mut span) = self.span.take_if(|span| span.phase == phase) else { return };
+        let Some(observer) = &mut self.observer else {
+            return;
+        };
+        let Some(mut span) = self.span.take_if(|span| span.phase == phase) else {
+            return;
+        };
         let peak_rss_bytes = process::peak_rss_bytes().unwrap_or(0);
         let open_files = process::open_files().unwrap_or(0);
         self.handles.clear();
-        self.handles.extend(connections.iter().map(|connection| connection_handle(connection)));
+        self.handles.extend(
+            connections
+                .iter()
+                .map(|connection| connection_handle(connection)),
+        );
         let before = Instant::now();
         let ledger = match observer.take(&self.handles) {
             Ok(ledger) => ledger,
@@ -252,7 +268,11 @@ impl Marks for Recording<'_> {
         }
         if self.progressed.elapsed() >= PROGRESS_INTERVAL || done == total {
             self.progressed = Instant::now();
-            self.send(&Line::Progress(ProgressRecord { phase: phase.to_string(), done, total }));
+            self.send(&Line::Progress(ProgressRecord {
+                phase: phase.to_string(),
+                done,
+                total,
+            }));
         }
         Ok(())
     }

@@ -24,7 +24,6 @@ use crate::workload::insert::{self, InsertReport};
 use crate::workload::{self, Marks, Phase};
 
 use marks::Recording;
-use stop::Stop;
 
 /// Exit code of a testee that was told to stop, and did.
 pub const STOPPED_AS_ASKED: u8 = 4;
@@ -50,9 +49,13 @@ pub struct Input {
 enum Error {
     #[error(
         "Rust's allocator is {found:?} and should be {wanted:?}: the testee must be started by the \
-         harness, which says so in {}", global::CHOICE_VARIABLE
+         harness, which says so in {}",
+        global::CHOICE_VARIABLE
     )]
-    WrongRustAllocator { found: RustAllocator, wanted: RustAllocator },
+    WrongRustAllocator {
+        found: RustAllocator,
+        wanted: RustAllocator,
+    },
     #[error(transparent)]
     Allocator(#[from] allocator::Error),
     #[error("cannot take ledgers: {0}")]
@@ -115,7 +118,11 @@ fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
     recording.check()?;
     let report = report?;
     let rows_per_second = recording.rows_per_second(report.inserted);
-    recording.write(Line::Result(result(&scenario.name, report, rows_per_second)));
+    recording.write(Line::Result(result(
+        &scenario.name,
+        report,
+        rows_per_second,
+    )));
     Ok(())
 }
 

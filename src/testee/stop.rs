@@ -66,7 +66,11 @@ pub(super) fn listen() -> Result<(Input, Stop), Error> {
     let (input, rest) = read_input()?;
     let flags = fcntl_getfl(io::stdin())?;
     fcntl_setfl(io::stdin(), flags | OFlags::NONBLOCK)?;
-    let mut stop = Stop { terminated, why: None, looked: Instant::now() };
+    let mut stop = Stop {
+        terminated,
+        why: None,
+        looked: Instant::now(),
+    };
     if !rest.is_empty() {
         stop.why = Some(Why::Asked);
     }
