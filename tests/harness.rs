@@ -38,9 +38,28 @@ impl Place {
 
     fn arguments(&self, rows: &str, more: &[&str]) -> Vec<String> {
         let out = self.out.to_str().unwrap();
-        let fixed = ["run", "insert-10m", "--rows", rows, "--out", out];
+        let fixed = [
+            "run",
+            "insert-10m",
+            "--rows",
+            rows,
+            "--out",
+            out,
+            "--set",
+            "keys=decimal",
+        ];
+        // The scenario has a matrix of its own; one testee is what most tests look at.
+        let matrix = more
+            .iter()
+            .any(|argument| argument.starts_with("sqlite_allocator="));
+        let single: &[&str] = if matrix {
+            &[]
+        } else {
+            &["--set", "sqlite_allocator=system"]
+        };
         fixed
             .iter()
+            .chain(single)
             .chain(more)
             .map(|argument| (*argument).to_owned())
             .collect()
@@ -231,6 +250,24 @@ fn a_killed_testee_is_an_error_line_and_exit_3() {
 }
 
 #[test]
+fn the_scenarios_after_a_failed_one_run() {
+    let place = Place::new();
+    let more = ["--set", "sqlite_allocator=system,rust"];
+    let mut harness = place.command("300000", &more).spawn().unwrap();
+    let testee = place.filling(&mut harness);
+    kill_process(testee, Signal::KILL).unwrap();
+    let (status, stderr) = finish(&mut harness);
+    assert_eq!(status.code(), Some(3), "{stderr}");
+    let lines = place.record();
+    let failed = the_error(&lines, "killed").scenario.clone();
+    let Some(Line::Result(result)) = lines.last() else {
+        panic!("{lines:?}")
+    };
+    assert_ne!(Some(&result.scenario), failed.as_ref());
+    place.assert_nothing_left(testee);
+}
+
+#[test]
 fn a_testee_that_is_told_to_end_by_somebody_else_is_an_error() {
     let place = Place::new();
     let mut harness = place.command(ENDLESS, &[]).spawn().unwrap();
@@ -330,8 +367,7 @@ fn a_full_file_system_under_the_record_ends_the_run_and_keeps_its_lines() {
 fn a_full_file_system_under_the_database_is_an_error_line_of_sqlite() {
     let place = Place::new();
     let script = "ulimit -f 2048; exec \"$@\"";
-    let more = ["--set", "pragma.cache_size=10"];
-    let mut harness = place.under_sh(script, ENDLESS, &more).spawn().unwrap();
+    let mut harness = place.under_sh(script, ENDLESS, &[]).spawn().unwrap();
     let testee = place.filling(&mut harness);
     let (status, stderr) = finish(&mut harness);
     assert_eq!(status.code(), Some(3), "{stderr}");
@@ -365,13 +401,10 @@ fn a_testee_past_a_limit_is_stopped_with_its_last_ledger_taken() {
     let limits: [(&str, &[&str]); 3] = [
         (
             "limit_rss",
-            &["--set", "database=memory", "--limit-rss", "60MiB"],
+            &["--set", "statements=leak-per-row", "--limit-rss", "40MiB"],
         ),
         ("limit_time", &["--limit-time", "1s"]),
-        (
-            "limit_disk",
-            &["--set", "limit_disk=10MiB", "--set", "pragma.cache_size=10"],
-        ),
+        ("limit_disk", &["--limit-disk", "3MiB"]),
     ];
     for (what, more) in limits {
         let place = Place::new();

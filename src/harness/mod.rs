@@ -65,7 +65,8 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Why a run could not start, or its record not be written on.
+/// Why a run could not start, or its record not be written on. Each message is whole: no `source`
+/// adds to it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A run directory is never written over.
@@ -79,19 +80,19 @@ pub enum Error {
     },
     /// It could not be created.
     #[error(
-        "cannot create the output directory {}: {source}; choose another one with --out",
+        "cannot create the output directory {}: {cause}; choose another one with --out",
         path.display()
     )]
     Out {
         /// `--out`
         path: PathBuf,
         /// The system's words.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The record could not be created or written on. The testee was stopped and its directory
     /// removed.
     #[error("{0}. Make room there, or choose another directory with --out, and run again")]
-    Record(#[from] WriteError),
+    Record(WriteError),
     /// The process cannot listen for Ctrl-C.
     #[error("cannot listen for signals: {0}")]
     Signals(io::Error),
@@ -101,14 +102,20 @@ pub enum Error {
     /// A limit was asked for that cannot be watched here.
     #[error(
         "scenario {scenario} has a limit on resident memory, and /proc/PID/smaps_rollup cannot be \
-         read here to watch it: {source}; run without limit_rss"
+         read here to watch it: {cause}; run without limit_rss"
     )]
     NoRss {
         /// The scenario.
         scenario: String,
         /// The system's words.
-        source: io::Error,
+        cause: io::Error,
     },
+}
+
+impl From<WriteError> for Error {
+    fn from(error: WriteError) -> Self {
+        Error::Record(error)
+    }
 }
 
 impl Error {
@@ -178,18 +185,18 @@ fn run_record(options: &RunOptions) -> RunRecord {
 /// The run directory with an empty record in it, or nothing.
 fn create(out: &Path) -> Result<Writer, Error> {
     if let Some(parent) = out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
-        fs::create_dir_all(parent).map_err(|source| Error::Out {
+        fs::create_dir_all(parent).map_err(|cause| Error::Out {
             path: out.to_owned(),
-            source,
+            cause,
         })?;
     }
-    fs::create_dir(out).map_err(|source| match source.kind() {
+    fs::create_dir(out).map_err(|cause| match cause.kind() {
         io::ErrorKind::AlreadyExists => Error::OutExists {
             path: out.to_owned(),
         },
         _ => Error::Out {
             path: out.to_owned(),
-            source,
+            cause,
         },
     })?;
     Writer::create(&out.join(RECORD_FILE)).map_err(|error| {
@@ -205,9 +212,9 @@ fn check_limits(scenarios: &[Scenario]) -> Result<(), Error> {
     };
     match sample::memory(std::process::id()) {
         Ok(_) => Ok(()),
-        Err(source) => Err(Error::NoRss {
+        Err(cause) => Err(Error::NoRss {
             scenario: limited.name.clone(),
-            source,
+            cause,
         }),
     }
 }

@@ -95,6 +95,10 @@ mod tests {
     use std::thread::sleep;
     use std::time::Duration;
 
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it is waited for by its pid: that is the test"
+    )]
     fn wait(command: &mut Command) -> Waited {
         let child = command.spawn().unwrap();
         loop {

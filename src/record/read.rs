@@ -38,22 +38,22 @@ pub enum DecodeError {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file could not be opened or read.
-    #[error("cannot read the record {name}: {source}")]
+    #[error("cannot read the record {name}: {cause}")]
     Io {
         /// The record.
         name: String,
         /// The system's words.
-        source: io::Error,
+        cause: io::Error,
     },
     /// A line that no suite wrote, or a newer one.
-    #[error("{name}, line {number}: {source}")]
+    #[error("{name}, line {number}: {cause}")]
     Line {
         /// The record.
         name: String,
         /// From 1.
         number: u64,
         /// What is wrong with it.
-        source: DecodeError,
+        cause: DecodeError,
     },
     /// A line that does not end.
     #[error("{name}, line {number}: longer than {LINE_LIMIT_BYTES} bytes: not a record")]
@@ -132,7 +132,7 @@ impl Reader<BufReader<File>> {
         let name = path.display().to_string();
         match File::open(path) {
             Ok(file) => Ok(Reader::over(BufReader::new(file), &name)),
-            Err(source) => Err(ReadError::Io { name, source }),
+            Err(cause) => Err(ReadError::Io { name, cause }),
         }
     }
 }
@@ -161,9 +161,9 @@ impl<R: BufRead> Reader<R> {
             let bytes = (&mut self.input)
                 .take(LINE_LIMIT_BYTES)
                 .read_until(b'\n', &mut self.buffer)
-                .map_err(|source| ReadError::Io {
+                .map_err(|cause| ReadError::Io {
                     name: self.name.clone(),
-                    source,
+                    cause,
                 })?;
             if bytes == 0 {
                 return Ok(None);
@@ -189,12 +189,12 @@ impl<R: BufRead> Reader<R> {
                     self.notes.cut_off_line = Some(self.number);
                     return Ok(None);
                 }
-                Err(source) => {
+                Err(cause) => {
                     let (name, number) = (self.name.clone(), self.number);
                     return Err(ReadError::Line {
                         name,
                         number,
-                        source,
+                        cause,
                     });
                 }
             }

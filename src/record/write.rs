@@ -18,16 +18,16 @@ const BUFFER_BYTES: usize = 64 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The file could not be created; nothing was written.
-    #[error("cannot create the record {}: {source}", path.display())]
+    #[error("cannot create the record {}: {cause}", path.display())]
     Create {
         /// The record.
         path: PathBuf,
         /// The system's words.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The file took the line in part or not at all. What was there before is kept.
     #[error(
-        "cannot write to the record {}: {source}; its first {lines} lines are complete and kept",
+        "cannot write to the record {}: {cause}; its first {lines} lines are complete and kept",
         path.display()
     )]
     Write {
@@ -36,7 +36,7 @@ pub enum WriteError {
         /// Complete lines in it.
         lines: u64,
         /// The system's words.
-        source: io::Error,
+        cause: io::Error,
     },
     /// An earlier line could not be taken back; appending would glue two lines together.
     #[error(
@@ -81,9 +81,9 @@ impl Writer<File> {
             .append(true)
             .create_new(true)
             .open(path)
-            .map_err(|source| WriteError::Create {
+            .map_err(|cause| WriteError::Create {
                 path: path.to_owned(),
-                source,
+                cause,
             })?;
         Ok(Writer::over(file, path))
     }
@@ -117,12 +117,12 @@ impl<S: Sink> Writer<S> {
             .map_err(io::Error::from)
             .and_then(|()| self.sink.write_all(&self.buffer))
             .and_then(|()| self.sink.flush());
-        if let Err(source) = written {
+        if let Err(cause) = written {
             self.torn = self.sink.cut_to(self.complete_bytes).is_err();
             return Err(WriteError::Write {
                 path: self.path.clone(),
                 lines: self.lines,
-                source,
+                cause,
             });
         }
         self.complete_bytes += self.buffer.len() as u64;
