@@ -212,7 +212,8 @@ pub struct ResultRecord {
     pub verified: bool,
     /// INSERTs a second over the fill, ledgers not counted.
     pub rows_per_second: f64,
-    /// `wait4`: the testee's own peak; 0 until the harness has filled it in.
+    /// The testee's own peak: what `wait4` says, or the highest peak of a phase where that is higher,
+    /// because `wait4` does not see past the last reset. 0 until the harness has filled it in.
     pub peak_rss_bytes: u64,
     /// `wait4`.
     pub user_ns: u64,

@@ -29,7 +29,7 @@ pub(super) fn breach(
         let seen = bytes(memory.rss_bytes);
         let limit = bytes(limit);
         let message = format!(
-            "limit_rss: resident memory is {seen}, past the limit of {limit}; {kept}. \
+            "resident memory is {seen}, past limit_rss = {limit}; {kept}. \
              The largest term of its last ledger says whose memory it is; to let it go on, raise \
              --limit-rss"
         );
@@ -44,8 +44,8 @@ pub(super) fn breach(
         let seen = bytes(disk_bytes);
         let limit = bytes(limit);
         let message = format!(
-            "limit_disk: the testee's directory holds {seen}, past the limit of {limit}; {kept}. \
-             To let it go on, raise the scenario's limit_disk, or run fewer rows"
+            "the testee's directory holds {seen}, past limit_disk = {limit}; {kept}. \
+             To let it go on, raise --limit-disk, or run fewer rows"
         );
         return Some(Breach {
             what: "limit_disk",
@@ -56,7 +56,7 @@ pub(super) fn breach(
     (elapsed > limit).then(|| {
         let (seen, limit) = (elapsed.as_secs_f64(), limit.as_secs_f64());
         let message = format!(
-            "limit_time: {seen:.1} s since the testee's start, past the limit of {limit:.1} s; \
+            "{seen:.1} s since the testee's start, past limit_time = {limit:.1} s; \
              {kept}. To let it go on, raise --limit-time, or run fewer rows"
         );
         Breach {

@@ -313,7 +313,7 @@ impl<'a> Supervision<'a> {
             ended = Ended::Failed;
         }
         if self.interrupts > 0 {
-            let message = "interrupted: the run was stopped by a signal; everything until then is \
+            let message = "the run was stopped by a signal; everything until then is \
                            in the record. Run it again to have all of it";
             run.write(error_line(self.scenario, "interrupted", message.to_owned()))?;
             ended = Ended::Interrupted;

@@ -3,12 +3,11 @@
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
-use libsqlite3_sys::sqlite3;
 use rusqlite::Connection;
 
-use crate::memory::ledger::{Ledger, Observer};
 use crate::memory::wait::{Usage, own_usage};
-use crate::memory::{self, connection_handle, process};
+use crate::memory::{self, process};
+use crate::memory::{Ledger, Observer};
 use crate::record::{
     LedgerRecord, Line, PhaseRecord, PragmaRecord, ProgressRecord, ScenarioRecord, TermRecord,
     encode,
@@ -23,8 +22,6 @@ use super::stop::{Stop, Why};
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 /// Room for the longest line, taken before the first ledger.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// Connections of the largest pool, likewise.
-const CONNECTIONS: usize = 64;
 
 /// The [`Marks`] of a testee: a ledger at each mark, a line for each ledger.
 pub(super) struct Recording<'a> {
@@ -42,7 +39,6 @@ pub(super) struct Recording<'a> {
     broken: Option<memory::Error>,
     progressed: Instant,
     // Kept from mark to mark, so that a ledger finds them as the one before did.
-    handles: Vec<*mut sqlite3>,
     terms: Vec<TermRecord>,
     buffer: Vec<u8>,
 }
@@ -73,7 +69,6 @@ impl<'a> Recording<'a> {
             fill: Duration::ZERO,
             broken: None,
             progressed: started,
-            handles: Vec::with_capacity(CONNECTIONS),
             terms: Vec::with_capacity(64),
             buffer: Vec::with_capacity(BUFFER_BYTES),
         }
@@ -159,14 +154,8 @@ impl<'a> Recording<'a> {
         };
         let peak_rss_bytes = process::peak_rss_bytes().unwrap_or(0);
         let open_files = process::open_files().unwrap_or(0);
-        self.handles.clear();
-        self.handles.extend(
-            connections
-                .iter()
-                .map(|connection| connection_handle(connection)),
-        );
         let before = Instant::now();
-        let ledger = match observer.take(&self.handles) {
+        let ledger = match observer.take_open(connections) {
             Ok(ledger) => ledger,
             Err(error) => {
                 self.broken.get_or_insert(error);

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocator::{self, RustAllocator, global};
 use crate::memory;
-use crate::memory::ledger::Observer;
+use crate::memory::Observer;
 use crate::record::{ErrorRecord, Line, ResultRecord, ScenarioRecord};
 use crate::scenario::{Scenario, Workload};
 use crate::workload::insert::{self, InsertReport};
