@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::memory::wait::{Usage, own_usage};
-use crate::memory::{self, process};
-use crate::memory::{Ledger, Observer};
+use crate::memory::{self, Ledger, Observer, process};
 use crate::record::{
     LedgerRecord, Line, PhaseRecord, PragmaRecord, ProgressRecord, ScenarioRecord, TermRecord,
     encode,
@@ -53,6 +52,28 @@ struct Span {
     aside_usage: Usage,
     readings: u32,
     rows: Option<u64>,
+}
+
+impl Span {
+    /// Of the phase alone, until `now`.
+    fn used(&self, now: Usage) -> Usage {
+        let of = |now: u64, began: u64, aside: u64| now.saturating_sub(began + aside);
+        let (began, aside) = (&self.usage, &self.aside_usage);
+        Usage {
+            user_ns: of(now.user_ns, began.user_ns, aside.user_ns),
+            system_ns: of(now.system_ns, began.system_ns, aside.system_ns),
+            page_faults: of(now.page_faults, began.page_faults, aside.page_faults),
+        }
+    }
+
+    /// What was used from `since` until now was not the phase's.
+    fn put_aside(&mut self, since: Instant, usage: Usage) {
+        let now = own_usage().unwrap_or(usage);
+        self.aside += since.elapsed();
+        self.aside_usage.user_ns += now.user_ns.saturating_sub(usage.user_ns);
+        self.aside_usage.system_ns += now.system_ns.saturating_sub(usage.system_ns);
+        self.aside_usage.page_faults += now.page_faults.saturating_sub(usage.page_faults);
+    }
 }
 
 impl<'a> Recording<'a> {
@@ -110,9 +131,9 @@ impl<'a> Recording<'a> {
     }
 
     /// Sends a line; what was held back goes before it.
-    pub(super) fn write(&mut self, line: Line) {
+    pub(super) fn write(&mut self, line: &Line) {
         self.describe(None);
-        self.send(&line);
+        self.send(line);
     }
 
     fn send(&mut self, line: &Line) {
@@ -145,74 +166,68 @@ impl<'a> Recording<'a> {
     fn take(&mut self, phase: Phase, connections: &[&Connection], over: bool) {
         let now = Instant::now();
         let usage = own_usage().unwrap_or_default();
-        let partial = self.stopped_in == Some(phase);
-        let Some(observer) = &mut self.observer else {
-            return;
-        };
         let Some(mut span) = self.span.take_if(|span| span.phase == phase) else {
             return;
         };
         let peak_rss_bytes = process::peak_rss_bytes().unwrap_or(0);
         let open_files = process::open_files().unwrap_or(0);
-        let before = Instant::now();
-        let ledger = match observer.take_open(connections) {
-            Ok(ledger) => ledger,
-            Err(error) => {
-                self.broken.get_or_insert(error);
-                return;
-            }
+        let Some((ledger_ns, ledger)) = self.ledger(connections) else {
+            return;
         };
-        let ledger_ns = nanoseconds(before.elapsed());
-        let elapsed = (now - span.began).saturating_sub(span.aside);
+        let partial = self.stopped_in == Some(phase);
         let over = over || partial;
-        if !over {
-            span.readings += 1;
-        }
-        let record = PhaseRecord {
+        span.readings += u32::from(!over);
+        let elapsed = (now - span.began).saturating_sub(span.aside);
+        let used = span.used(usage);
+        self.phase_line(PhaseRecord {
             scenario: self.scenario.to_owned(),
             phase: phase.to_string(),
             reading: (!over).then_some(span.readings),
             partial,
             at_ns: nanoseconds(now - self.started),
             elapsed_ns: nanoseconds(elapsed),
-            user_ns: (usage.user_ns - span.usage.user_ns).saturating_sub(span.aside_usage.user_ns),
-            system_ns: (usage.system_ns - span.usage.system_ns)
-                .saturating_sub(span.aside_usage.system_ns),
-            page_faults: (usage.page_faults - span.usage.page_faults)
-                .saturating_sub(span.aside_usage.page_faults),
+            user_ns: used.user_ns,
+            system_ns: used.system_ns,
+            page_faults: used.page_faults,
             peak_rss_bytes,
             open_files,
             rows: span.rows,
             ledger_ns,
-            ledger: wire(ledger, std::mem::take(&mut self.terms)),
-        };
-        self.phase_line(record);
-        if over && phase == Phase::Fill {
-            self.fill = elapsed;
-        }
+            ledger,
+        });
         if !over {
-            let after = own_usage().unwrap_or(usage);
-            span.aside += now.elapsed();
-            span.aside_usage.user_ns += after.user_ns - usage.user_ns;
-            span.aside_usage.system_ns += after.system_ns - usage.system_ns;
-            span.aside_usage.page_faults += after.page_faults - usage.page_faults;
+            span.put_aside(now, usage);
             self.span = Some(span);
+        } else if phase == Phase::Fill {
+            self.fill = elapsed;
         }
     }
 
+    /// What a ledger cost and what it says. `None` where it could not be taken: [`Self::check`].
+    fn ledger(&mut self, connections: &[&Connection]) -> Option<(u64, LedgerRecord)> {
+        let observer = self.observer.as_mut()?;
+        let before = Instant::now();
+        match observer.take_open(connections) {
+            Ok(ledger) => {
+                let ledger_ns = nanoseconds(before.elapsed());
+                Some((ledger_ns, wire(ledger, std::mem::take(&mut self.terms))))
+            }
+            Err(error) => {
+                self.broken.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    /// Sends a phase, or holds it until its scenario is described, and keeps the room that its
+    /// terms took.
     fn phase_line(&mut self, record: PhaseRecord) {
         if self.described.is_some() && record.phase == "start" {
             self.held.push(record);
             return;
         }
         let line = Line::Phase(record);
-        self.write_phase(line);
-    }
-
-    /// Sends a phase and keeps the room that its terms took.
-    fn write_phase(&mut self, line: Line) {
-        self.describe(None);
-        self.send(&line);
+        self.write(&line);
         if let Line::Phase(record) = line {
             self.terms = record.ledger.terms;
             self.terms.clear();

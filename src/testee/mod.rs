@@ -91,7 +91,7 @@ pub fn main() -> ExitCode {
         Ok(()) => 0,
         Err(Error::Workload(workload::Error::Stopped)) => recording.stopped(),
         Err(error) => {
-            recording.write(Line::Error(ErrorRecord {
+            recording.write(&Line::Error(ErrorRecord {
                 scenario: Some(input.scenario.name.clone()),
                 what: error.what().to_owned(),
                 message: error.to_string(),
@@ -118,7 +118,7 @@ fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
     recording.check()?;
     let report = report?;
     let rows_per_second = recording.rows_per_second(report.inserted);
-    recording.write(Line::Result(result(
+    recording.write(&Line::Result(result(
         &scenario.name,
         report,
         rows_per_second,
