@@ -1,5 +1,6 @@
 //! The two processes together: whatever ends a testee or the harness, the record is readable to its
 //! last complete line, and no process and no database file is left.
+#![cfg(feature = "cli")]
 
 use std::fs;
 use std::io::Read;
