@@ -2,6 +2,15 @@
 //!
 //! Sizes in bytes, times in nanoseconds, raw values only: what can be derived is derived again by
 //! the reader. A reader skips kinds that it does not know.
+//!
+//! [`Writer`] puts a line into the file whole or not at all; [`Reader`] gives the lines of a record
+//! back, also of one that was cut off. [`encode`] and [`decode`] are the one line between them.
+
+mod read;
+mod write;
+
+pub use read::{DecodeError, Decoded, Notes, ReadError, Reader, decode};
+pub use write::{Sink, WriteError, Writer, encode};
 
 use std::borrow::Cow;
 
@@ -66,6 +75,18 @@ pub enum Line {
     /// How far a phase is. Not recorded.
     Progress(ProgressRecord),
 }
+
+/// The `kind` of every [`Line`].
+const KINDS: [&str; 8] = [
+    "run",
+    "environment",
+    "scenario",
+    "phase",
+    "sample",
+    "result",
+    "error",
+    "progress",
+];
 
 /// `kind = run`
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +212,8 @@ pub struct ResultRecord {
     pub verified: bool,
     /// INSERTs a second over the fill, ledgers not counted.
     pub rows_per_second: f64,
-    /// `wait4`: the testee's own peak; 0 until the harness has filled it in.
+    /// The testee's own peak: what `wait4` says, or the highest peak of a phase where that is higher,
+    /// because `wait4` does not see past the last reset. 0 until the harness has filled it in.
     pub peak_rss_bytes: u64,
     /// `wait4`.
     pub user_ns: u64,

@@ -1,0 +1,399 @@
+//! Reading a record line by line, in memory bounded by its longest line.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::{KINDS, Line, SCHEMA_VERSION};
+
+/// A line longer than this is none of ours.
+const LINE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
+
+/// Why a line could not be understood.
+#[derive(Debug, thiserror::Error)]
+pub enum DecodeError {
+    /// Not JSON, or not what its kind should look like.
+    #[error("not a record line: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Written by a later suite.
+    #[error(
+        "schema_version {found} is newer than {SCHEMA_VERSION}, the newest this build reads: \
+         read it with the version of sqlite-membench that wrote it, or a later one"
+    )]
+    Newer {
+        /// What the line says.
+        found: u64,
+    },
+    /// There never was such a version.
+    #[error("schema_version {found} does not exist")]
+    NoSuchVersion {
+        /// What the line says.
+        found: u64,
+    },
+}
+
+/// Why a record could not be read on.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The file could not be opened or read.
+    #[error("cannot read the record {name}: {cause}")]
+    Io {
+        /// The record.
+        name: String,
+        /// The system's words.
+        cause: io::Error,
+    },
+    /// A line that no suite wrote, or a newer one.
+    #[error("{name}, line {number}: {cause}")]
+    Line {
+        /// The record.
+        name: String,
+        /// From 1.
+        number: u64,
+        /// What is wrong with it.
+        cause: DecodeError,
+    },
+    /// A line that does not end.
+    #[error("{name}, line {number}: longer than {LINE_LIMIT_BYTES} bytes: not a record")]
+    TooLong {
+        /// The record.
+        name: String,
+        /// From 1.
+        number: u64,
+    },
+}
+
+/// One line, understood.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Decoded {
+    /// A line of a kind that this build knows.
+    Line(Box<Line>),
+    /// A line of another kind, to be skipped.
+    UnknownKind(String),
+}
+
+#[derive(Deserialize)]
+struct Header {
+    schema_version: u64,
+    kind: String,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    /// Named here so that it does not end up in an environment's map.
+    #[serde(rename = "schema_version")]
+    _schema_version: u64,
+    #[serde(flatten)]
+    line: Line,
+}
+
+/// The line in `bytes`, with or without its line end.
+pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
+    let header: Header = serde_json::from_slice(bytes)?;
+    match header.schema_version {
+        0 => return Err(DecodeError::NoSuchVersion { found: 0 }),
+        found if found > u64::from(SCHEMA_VERSION) => return Err(DecodeError::Newer { found }),
+        _ => {}
+    }
+    if !KINDS.contains(&header.kind.as_str()) {
+        return Ok(Decoded::UnknownKind(header.kind));
+    }
+    let versioned: Versioned = serde_json::from_slice(bytes)?;
+    Ok(Decoded::Line(Box::new(versioned.line)))
+}
+
+/// What a [`Reader`] passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Lines of unknown kinds.
+    pub skipped: u64,
+    /// The first of those kinds.
+    pub first_unknown_kind: Option<String>,
+    /// The number of a last line that was cut off: its writer was killed in the middle of it.
+    pub cut_off_line: Option<u64>,
+}
+
+/// The lines of a record, in order. Ends at the first error.
+#[derive(Debug)]
+pub struct Reader<R> {
+    input: R,
+    name: String,
+    buffer: Vec<u8>,
+    number: u64,
+    notes: Notes,
+    over: bool,
+}
+
+impl Reader<BufReader<File>> {
+    /// The record at `path`.
+    pub fn open(path: &Path) -> Result<Self, ReadError> {
+        let name = path.display().to_string();
+        match File::open(path) {
+            Ok(file) => Ok(Reader::over(BufReader::new(file), &name)),
+            Err(cause) => Err(ReadError::Io { name, cause }),
+        }
+    }
+}
+
+impl<R: BufRead> Reader<R> {
+    /// A record from anywhere; `name` is for messages.
+    pub fn over(input: R, name: &str) -> Self {
+        Reader {
+            input,
+            name: name.to_owned(),
+            buffer: Vec::new(),
+            number: 0,
+            notes: Notes::default(),
+            over: false,
+        }
+    }
+
+    /// What was passed over so far; complete when the iteration has ended.
+    pub fn notes(&self) -> &Notes {
+        &self.notes
+    }
+
+    fn step(&mut self) -> Result<Option<Line>, ReadError> {
+        loop {
+            self.buffer.clear();
+            let bytes = (&mut self.input)
+                .take(LINE_LIMIT_BYTES)
+                .read_until(b'\n', &mut self.buffer)
+                .map_err(|cause| ReadError::Io {
+                    name: self.name.clone(),
+                    cause,
+                })?;
+            if bytes == 0 {
+                return Ok(None);
+            }
+            self.number += 1;
+            let whole = self.buffer.last() == Some(&b'\n');
+            if !whole && bytes as u64 == LINE_LIMIT_BYTES {
+                return Err(ReadError::TooLong {
+                    name: self.name.clone(),
+                    number: self.number,
+                });
+            }
+            if self.buffer.trim_ascii().is_empty() {
+                continue;
+            }
+            match decode(&self.buffer) {
+                Ok(Decoded::Line(line)) => return Ok(Some(*line)),
+                Ok(Decoded::UnknownKind(kind)) => {
+                    self.notes.skipped += 1;
+                    self.notes.first_unknown_kind.get_or_insert(kind);
+                }
+                Err(DecodeError::Malformed(_)) if !whole => {
+                    self.notes.cut_off_line = Some(self.number);
+                    return Ok(None);
+                }
+                Err(cause) => {
+                    let (name, number) = (self.name.clone(), self.number);
+                    return Err(ReadError::Line {
+                        name,
+                        number,
+                        cause,
+                    });
+                }
+            }
+        }
+    }
+}
+
+impl<R: BufRead> Iterator for Reader<R> {
+    type Item = Result<Line, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.over {
+            return None;
+        }
+        let item = self.step().transpose();
+        self.over = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{
+        ErrorRecord, LedgerRecord, PhaseRecord, ResultRecord, SampleRecord, TermRecord, encode,
+    };
+    use proptest::prelude::*;
+
+    fn read(text: &str) -> (Vec<Result<Line, String>>, Notes) {
+        let mut reader = Reader::over(text.as_bytes(), "r.jsonl");
+        let lines = reader
+            .by_ref()
+            .map(|line| line.map_err(|error| error.to_string()))
+            .collect();
+        (lines, reader.notes)
+    }
+
+    const ERROR: &str = r#"{"schema_version":1,"kind":"error","what":"io","message":"m"}"#;
+
+    #[test]
+    fn a_cut_off_last_line_is_a_note_and_what_stands_before_it_is_read() {
+        let (lines, notes) = read(&format!("{ERROR}\n{}", &ERROR[..40]));
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].is_ok());
+        assert_eq!(notes.cut_off_line, Some(2));
+    }
+
+    #[test]
+    fn a_last_line_without_its_line_end_is_read() {
+        let (lines, notes) = read(ERROR);
+        assert_eq!((lines.len(), notes), (1, Notes::default()));
+    }
+
+    #[test]
+    fn a_broken_line_in_the_middle_is_an_error_with_its_number() {
+        let (lines, _) = read(&format!("{ERROR}\n{{\"schema\n{ERROR}\n"));
+        assert_eq!(lines.len(), 2);
+        assert!(
+            lines[1]
+                .as_ref()
+                .unwrap_err()
+                .starts_with("r.jsonl, line 2: "),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
+    fn unknown_kinds_and_unknown_fields_are_skipped() {
+        let (lines, notes) = read(&format!(
+            "{{\"schema_version\":1,\"kind\":\"verdict\",\"x\":1}}\n\n{}\n",
+            ERROR.replace("\"what\"", "\"later\":[1],\"what\"")
+        ));
+        assert_eq!(lines.len(), 1);
+        assert!(lines[0].is_ok(), "{lines:?}");
+        assert_eq!(
+            (notes.skipped, notes.first_unknown_kind.as_deref()),
+            (1, Some("verdict"))
+        );
+    }
+
+    #[test]
+    fn a_newer_schema_is_refused_and_says_what_to_do() {
+        let (lines, _) = read(&ERROR.replace(":1,", ":2,"));
+        let message = lines[0].as_ref().unwrap_err();
+        assert!(
+            message.contains("schema_version 2") && message.contains("later"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn an_environment_comes_back_without_the_fields_of_the_line() {
+        let map = serde_json::json!({"cpus": 2, "nested": {"a": [1, 2.5, null]}});
+        let line = Line::Environment(map.as_object().cloned().unwrap());
+        let mut bytes = Vec::new();
+        encode(&line, &mut bytes).unwrap();
+        assert_eq!(decode(&bytes).unwrap(), Decoded::Line(Box::new(line)));
+    }
+
+    fn term() -> impl Strategy<Value = TermRecord> {
+        (
+            any::<String>(),
+            any::<i64>(),
+            any::<bool>(),
+            any::<Option<String>>(),
+        )
+            .prop_map(|(text, bytes, counts, within)| TermRecord {
+                owner: text.clone().into(),
+                term: text.clone().into(),
+                bytes,
+                source: text.into(),
+                counts,
+                within: within.map(Into::into),
+            })
+    }
+
+    prop_compose! {
+        fn phase()(
+            scenario in any::<String>(), phase in any::<String>(),
+            reading in any::<Option<u32>>(), partial in any::<bool>(),
+            numbers in any::<[u64; 8]>(), rows in any::<Option<u64>>(),
+            rss_bytes in any::<i64>(), unattributed_bytes in any::<i64>(),
+            terms in prop::collection::vec(term(), 0..6),
+        ) -> Line {
+            let [at_ns, elapsed_ns, user_ns, system_ns, page_faults, peak_rss_bytes, open_files,
+                ledger_ns] = numbers;
+            Line::Phase(PhaseRecord {
+                scenario, phase, reading, partial, at_ns, elapsed_ns, user_ns, system_ns,
+                page_faults, peak_rss_bytes, open_files, rows, ledger_ns,
+                ledger: LedgerRecord { rss_bytes, unattributed_bytes, terms },
+            })
+        }
+    }
+
+    fn line() -> impl Strategy<Value = Line> {
+        prop_oneof![
+            phase(),
+            (any::<String>(), any::<[u64; 5]>()).prop_map(|(scenario, n)| {
+                Line::Sample(SampleRecord {
+                    scenario,
+                    at_ns: n[0],
+                    rss_bytes: n[1],
+                    anonymous_bytes: n[2],
+                    swap_bytes: n[3],
+                    disk_bytes: n[4],
+                })
+            }),
+            (any::<Option<String>>(), any::<String>()).prop_map(|(scenario, message)| {
+                Line::Error(ErrorRecord {
+                    scenario,
+                    what: "killed".into(),
+                    message,
+                })
+            }),
+            (any::<String>(), any::<u64>(), any::<u32>(), any::<i64>()).prop_map(
+                |(scenario, rows, eighths, last_rowid)| Line::Result(ResultRecord {
+                    scenario,
+                    inserted: rows,
+                    rows,
+                    distinct_rows: rows,
+                    last_rowid,
+                    content_hash: "00".into(),
+                    verified: true,
+                    rows_per_second: f64::from(eighths) / 8.0,
+                    peak_rss_bytes: rows,
+                    user_ns: rows,
+                    system_ns: rows,
+                })
+            ),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(lines in prop::collection::vec(line(), 0..8)) {
+            let mut bytes = Vec::new();
+            for line in &lines {
+                encode(line, &mut bytes).unwrap();
+            }
+            let back: Vec<Line> =
+                Reader::over(bytes.as_slice(), "r").collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(back, lines);
+        }
+
+        #[test]
+        fn a_record_cut_anywhere_gives_its_complete_lines(
+            lines in prop::collection::vec(line(), 1..5), cut in any::<prop::sample::Index>(),
+        ) {
+            let mut bytes = Vec::new();
+            for line in &lines {
+                encode(line, &mut bytes).unwrap();
+            }
+            let kept = &bytes[..cut.index(bytes.len())];
+            // A line that lacks nothing but its line end is complete, too.
+            let complete = kept.split(|byte| *byte == b'\n')
+                .filter(|line| decode(line).is_ok()).count();
+            let mut reader = Reader::over(kept, "r");
+            let back: Vec<Line> = reader.by_ref().collect::<Result<_, _>>().unwrap();
+            prop_assert_eq!(&back[..], &lines[..complete]);
+        }
+    }
+}

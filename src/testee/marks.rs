@@ -1,0 +1,313 @@
+//! What is measured where a workload sets a mark, and how it goes to the harness.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use rusqlite::Connection;
+
+use crate::memory::wait::{Usage, own_usage};
+use crate::memory::{self, Ledger, Observer, process};
+use crate::record::{
+    LedgerRecord, Line, PhaseRecord, PragmaRecord, ProgressRecord, ScenarioRecord, TermRecord,
+    encode,
+};
+use crate::workload::pragmas::PragmaReadBack;
+use crate::workload::{Marks, Phase, Stopped};
+
+use super::STOPPED_AS_ASKED;
+use super::stop::{Stop, Why};
+
+/// Between two `progress` lines.
+const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
+/// Room for the longest line, taken before the first ledger.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// The [`Marks`] of a testee: a ledger at each mark, a line for each ledger.
+pub(super) struct Recording<'a> {
+    scenario: &'a str,
+    started: Instant,
+    stop: Stop,
+    stopped_in: Option<Phase>,
+    observer: Option<Observer>,
+    /// Waits for the PRAGMAs to be read back, or for whatever comes first.
+    described: Option<ScenarioRecord>,
+    /// Lines that come after `described`.
+    held: Vec<PhaseRecord>,
+    span: Option<Span>,
+    fill: Duration,
+    broken: Option<memory::Error>,
+    progressed: Instant,
+    // Kept from mark to mark, so that a ledger finds them as the one before did.
+    terms: Vec<TermRecord>,
+    buffer: Vec<u8>,
+}
+
+/// A phase that has begun.
+struct Span {
+    phase: Phase,
+    began: Instant,
+    usage: Usage,
+    /// Spent on ledgers and their lines since `began`.
+    aside: Duration,
+    aside_usage: Usage,
+    readings: u32,
+    rows: Option<u64>,
+}
+
+impl Span {
+    /// Of the phase alone, until `now`.
+    fn used(&self, now: Usage) -> Usage {
+        let of = |now: u64, began: u64, aside: u64| now.saturating_sub(began + aside);
+        let (began, aside) = (&self.usage, &self.aside_usage);
+        Usage {
+            user_ns: of(now.user_ns, began.user_ns, aside.user_ns),
+            system_ns: of(now.system_ns, began.system_ns, aside.system_ns),
+            page_faults: of(now.page_faults, began.page_faults, aside.page_faults),
+        }
+    }
+
+    /// What was used from `since` until now was not the phase's.
+    fn put_aside(&mut self, since: Instant, usage: Usage) {
+        let now = own_usage().unwrap_or(usage);
+        self.aside += since.elapsed();
+        self.aside_usage.user_ns += now.user_ns.saturating_sub(usage.user_ns);
+        self.aside_usage.system_ns += now.system_ns.saturating_sub(usage.system_ns);
+        self.aside_usage.page_faults += now.page_faults.saturating_sub(usage.page_faults);
+    }
+}
+
+impl<'a> Recording<'a> {
+    pub(super) fn new(scenario: &'a str, stop: Stop, started: Instant) -> Self {
+        Recording {
+            scenario,
+            started,
+            stop,
+            stopped_in: None,
+            observer: None,
+            described: None,
+            held: Vec::new(),
+            span: None,
+            fill: Duration::ZERO,
+            broken: None,
+            progressed: started,
+            terms: Vec::with_capacity(64),
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+        }
+    }
+
+    /// From now on ledgers can be taken.
+    pub(super) fn observe(&mut self, observer: Observer, described: ScenarioRecord) {
+        self.observer = Some(observer);
+        self.described = Some(described);
+    }
+
+    /// The first ledger that could not be taken, if any.
+    pub(super) fn check(&mut self) -> Result<(), memory::Error> {
+        self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// INSERTs a second over the fill; 0 where it took no time.
+    pub(super) fn rows_per_second(&self, rows: u64) -> f64 {
+        if self.fill.is_zero() {
+            0.0
+        } else {
+            rows as f64 / self.fill.as_secs_f64()
+        }
+    }
+
+    /// Whether nobody is there to clean up after this process.
+    pub(super) fn harness_is_gone(&mut self) -> bool {
+        self.stop.look_now() == Some(Why::HarnessGone)
+    }
+
+    /// Says what is left to say after the workload was stopped, and the exit code.
+    pub(super) fn stopped(&mut self) -> u8 {
+        // A workload that did not show its connections is read without them.
+        if let Some(phase) = self.span.as_ref().map(|span| span.phase) {
+            self.take(phase, &[], true);
+        }
+        self.describe(None);
+        STOPPED_AS_ASKED
+    }
+
+    /// Sends a line; what was held back goes before it.
+    pub(super) fn write(&mut self, line: &Line) {
+        self.describe(None);
+        self.send(line);
+    }
+
+    fn send(&mut self, line: &Line) {
+        self.buffer.clear();
+        let sent = encode(line, &mut self.buffer)
+            .map_err(io::Error::from)
+            .and_then(|()| {
+                let mut output = io::stdout().lock();
+                output.write_all(&self.buffer)?;
+                output.flush()
+            });
+        if sent.is_err() {
+            self.stop.harness_is_gone();
+        }
+    }
+
+    /// Sends the `scenario` line, with its PRAGMAs where they are known, and the phases before.
+    fn describe(&mut self, pragmas: Option<&[PragmaReadBack]>) {
+        let Some(mut described) = self.described.take() else {
+            return;
+        };
+        described.pragmas = pragmas.unwrap_or_default().iter().map(pragma).collect();
+        self.send(&Line::Scenario(described));
+        for phase in std::mem::take(&mut self.held) {
+            self.send(&Line::Phase(phase));
+        }
+    }
+
+    /// Takes a ledger and sends its line. `over` where the phase ends with it.
+    fn take(&mut self, phase: Phase, connections: &[&Connection], over: bool) {
+        let now = Instant::now();
+        let usage = own_usage().unwrap_or_default();
+        let Some(mut span) = self.span.take_if(|span| span.phase == phase) else {
+            return;
+        };
+        let peak_rss_bytes = process::peak_rss_bytes().unwrap_or(0);
+        let open_files = process::open_files().unwrap_or(0);
+        let Some((ledger_ns, ledger)) = self.ledger(connections) else {
+            return;
+        };
+        let partial = self.stopped_in == Some(phase);
+        let over = over || partial;
+        span.readings += u32::from(!over);
+        let elapsed = (now - span.began).saturating_sub(span.aside);
+        let used = span.used(usage);
+        self.phase_line(PhaseRecord {
+            scenario: self.scenario.to_owned(),
+            phase: phase.to_string(),
+            reading: (!over).then_some(span.readings),
+            partial,
+            at_ns: nanoseconds(now - self.started),
+            elapsed_ns: nanoseconds(elapsed),
+            user_ns: used.user_ns,
+            system_ns: used.system_ns,
+            page_faults: used.page_faults,
+            peak_rss_bytes,
+            open_files,
+            rows: span.rows,
+            ledger_ns,
+            ledger,
+        });
+        if !over {
+            span.put_aside(now, usage);
+            self.span = Some(span);
+        } else if phase == Phase::Fill {
+            self.fill = elapsed;
+        }
+    }
+
+    /// What a ledger cost and what it says. `None` where it could not be taken: [`Self::check`].
+    fn ledger(&mut self, connections: &[&Connection]) -> Option<(u64, LedgerRecord)> {
+        let observer = self.observer.as_mut()?;
+        let before = Instant::now();
+        match observer.take_open(connections) {
+            Ok(ledger) => {
+                let ledger_ns = nanoseconds(before.elapsed());
+                Some((ledger_ns, wire(ledger, std::mem::take(&mut self.terms))))
+            }
+            Err(error) => {
+                self.broken.get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    /// Sends a phase, or holds it until its scenario is described, and keeps the room that its
+    /// terms took.
+    fn phase_line(&mut self, record: PhaseRecord) {
+        if self.described.is_some() && record.phase == "start" {
+            self.held.push(record);
+            return;
+        }
+        let line = Line::Phase(record);
+        self.write(&line);
+        if let Line::Phase(record) = line {
+            self.terms = record.ledger.terms;
+            self.terms.clear();
+        }
+    }
+}
+
+impl Marks for Recording<'_> {
+    fn opened(&mut self, pragmas: &[PragmaReadBack]) {
+        self.describe(Some(pragmas));
+    }
+
+    fn begin(&mut self, phase: Phase) {
+        // Where the kernel does not reset it, the peak is the one since the start.
+        let _ = process::reset_peak();
+        self.span = Some(Span {
+            phase,
+            usage: own_usage().unwrap_or_default(),
+            aside: Duration::ZERO,
+            aside_usage: Usage::default(),
+            readings: 0,
+            rows: None,
+            began: Instant::now(),
+        });
+    }
+
+    fn reading(&mut self, phase: Phase, connections: &[&Connection]) {
+        self.take(phase, connections, false);
+    }
+
+    fn end(&mut self, phase: Phase, connections: &[&Connection]) {
+        self.take(phase, connections, true);
+    }
+
+    fn progress(&mut self, phase: Phase, done: u64, total: u64) -> Result<(), Stopped> {
+        if let Some(span) = self.span.as_mut().filter(|span| span.phase == phase) {
+            span.rows = Some(done);
+        }
+        if self.stop.look().is_some() || self.broken.is_some() {
+            self.stopped_in.get_or_insert(phase);
+            return Err(Stopped);
+        }
+        if self.progressed.elapsed() >= PROGRESS_INTERVAL || done == total {
+            self.progressed = Instant::now();
+            self.send(&Line::Progress(ProgressRecord {
+                phase: phase.to_string(),
+                done,
+                total,
+            }));
+        }
+        Ok(())
+    }
+}
+
+fn pragma(read: &PragmaReadBack) -> PragmaRecord {
+    PragmaRecord {
+        connection: read.connection,
+        name: read.name.clone(),
+        asked: read.asked.clone(),
+        read_back: read.read_back.clone(),
+    }
+}
+
+/// A ledger on the wire, in the room that `terms` has.
+fn wire(ledger: &Ledger, mut terms: Vec<TermRecord>) -> LedgerRecord {
+    terms.extend(ledger.terms.iter().map(|term| TermRecord {
+        owner: term.owner.name().into(),
+        term: term.term.into(),
+        bytes: term.bytes,
+        source: term.source.into(),
+        counts: term.counts,
+        within: term.within.map(Into::into),
+    }));
+    LedgerRecord {
+        rss_bytes: i64::try_from(ledger.rss_bytes).unwrap_or(i64::MAX),
+        unattributed_bytes: ledger.unattributed_bytes(),
+        terms,
+    }
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

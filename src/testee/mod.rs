@@ -1,0 +1,170 @@
+//! The child: runs one scenario and takes a ledger at each mark.
+//!
+//! The scenario comes as one line of JSON on standard input, the record's lines go to standard
+//! output. It ends when it is asked to, and by itself when the harness is gone; then it removes its
+//! directory, which is otherwise the harness's to remove. It starts no thread: a thread would have
+//! a stack and, under glibc, an arena, and both would show in every ledger.
+
+mod marks;
+mod stop;
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::allocator::{self, RustAllocator, global};
+use crate::memory;
+use crate::memory::Observer;
+use crate::record::{ErrorRecord, Line, ResultRecord, ScenarioRecord};
+use crate::scenario::{Scenario, Workload};
+use crate::workload::insert::{self, InsertReport};
+use crate::workload::{self, Marks, Phase};
+
+use marks::Recording;
+
+/// Exit code of a testee that was told to stop, and did.
+pub const STOPPED_AS_ASKED: u8 = 4;
+/// Exit code after an `error` line.
+const FAILED: u8 = 1;
+/// Exit code of a testee that nobody handed a scenario.
+const MISUSED: u8 = 2;
+
+/// What a testee is handed: one line on its standard input. After it, `stop REASON` ends it in
+/// order, and the end of the input says that the harness is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What to run.
+    pub scenario: Scenario,
+    /// Where its database goes. Exists and is empty.
+    pub directory: PathBuf,
+    /// The parent that this testee belongs to.
+    pub harness_pid: u32,
+}
+
+/// Why a scenario ended early.
+#[derive(Debug, thiserror::Error)]
+enum Error {
+    #[error(
+        "Rust's allocator is {found:?} and should be {wanted:?}: the testee must be started by the \
+         harness, which says so in {}",
+        global::CHOICE_VARIABLE
+    )]
+    WrongRustAllocator {
+        found: RustAllocator,
+        wanted: RustAllocator,
+    },
+    #[error(transparent)]
+    Allocator(#[from] allocator::Error),
+    #[error("cannot take ledgers: {0}")]
+    Memory(#[from] memory::Error),
+    #[error(transparent)]
+    Workload(#[from] workload::Error),
+}
+
+impl Error {
+    /// For [`ErrorRecord::what`].
+    fn what(&self) -> &'static str {
+        match self {
+            Error::WrongRustAllocator { .. } | Error::Allocator(_) => "route",
+            Error::Memory(_) => "io",
+            Error::Workload(workload::Error::Sqlite { .. }) => "sqlite",
+            Error::Workload(_) => "workload",
+        }
+    }
+}
+
+/// The process, from its input to its exit code.
+pub fn main() -> ExitCode {
+    let started = Instant::now();
+    let (input, stop) = match stop::listen() {
+        Ok(heard) => heard,
+        Err(error) => {
+            eprintln!("sqlite-membench testee: {error}");
+            return ExitCode::from(MISUSED);
+        }
+    };
+    let mut recording = Recording::new(&input.scenario.name, stop, started);
+    let code = match scenario(&input, &mut recording) {
+        Ok(()) => 0,
+        Err(Error::Workload(workload::Error::Stopped)) => recording.stopped(),
+        Err(error) => {
+            recording.write(&Line::Error(ErrorRecord {
+                scenario: Some(input.scenario.name.clone()),
+                what: error.what().to_owned(),
+                message: error.to_string(),
+            }));
+            FAILED
+        }
+    };
+    if recording.harness_is_gone() {
+        let _ = fs::remove_dir_all(&input.directory);
+        return ExitCode::from(STOPPED_AS_ASKED);
+    }
+    ExitCode::from(code)
+}
+
+fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
+    let scenario = &input.scenario;
+    let described = prepare(scenario)?;
+    recording.observe(Observer::new()?, described);
+    recording.begin(Phase::Start);
+    recording.end(Phase::Start, &[]);
+    let Workload::Insert(options) = &scenario.workload;
+    let report = insert::run(options, &input.directory, recording);
+    // A ledger that could not be taken is why the workload was stopped, then.
+    recording.check()?;
+    let report = report?;
+    let rows_per_second = recording.rows_per_second(report.inserted);
+    recording.write(&Line::Result(result(
+        &scenario.name,
+        report,
+        rows_per_second,
+    )));
+    Ok(())
+}
+
+/// Puts the allocators in place and proves that they serve whom they should.
+fn prepare(scenario: &Scenario) -> Result<ScenarioRecord, Error> {
+    let (found, wanted) = (global::chosen(), scenario.rust_allocator);
+    if found != wanted {
+        return Err(Error::WrongRustAllocator { found, wanted });
+    }
+    let sqlite = scenario.sqlite_allocator;
+    allocator::sqlite::install(sqlite, scenario.memsys5_heap_bytes)?;
+    let route_evidence = allocator::route::verify(found, sqlite)?;
+    let parameters = scenario.parameters();
+    let named = |name: &str| {
+        let value = parameters.get(name).and_then(serde_json::Value::as_str);
+        value.unwrap_or_default().to_owned()
+    };
+    Ok(ScenarioRecord {
+        scenario: scenario.name.clone(),
+        pragmas: Vec::new(),
+        rust_allocator: named("rust_allocator"),
+        sqlite_allocator: named("sqlite_allocator"),
+        route_verified: true,
+        route_evidence,
+        pid: std::process::id(),
+        parameters,
+    })
+}
+
+/// Peak and CPU time are left to the harness, which knows them from `wait4`.
+fn result(scenario: &str, report: InsertReport, rows_per_second: f64) -> ResultRecord {
+    ResultRecord {
+        scenario: scenario.to_owned(),
+        inserted: report.inserted,
+        rows: report.rows,
+        distinct_rows: report.distinct_rows,
+        last_rowid: report.last_rowid,
+        content_hash: report.content_hash,
+        verified: report.verified,
+        rows_per_second,
+        peak_rss_bytes: 0,
+        user_ns: 0,
+        system_ns: 0,
+    }
+}
