@@ -51,16 +51,24 @@ impl Catalogue {
     /// Those that are built in.
     pub fn built_in() -> Result<Catalogue, Error> {
         let parse = |(file, text): &(&str, &str)| Declaration::parse(file, text);
-        Ok(Catalogue { declarations: BUILT_IN.iter().map(parse).collect::<Result<_, _>>()? })
+        Ok(Catalogue {
+            declarations: BUILT_IN.iter().map(parse).collect::<Result<_, _>>()?,
+        })
     }
 
     /// Adds every `*.toml` of a directory, by file name.
     pub fn add_directory(&mut self, directory: &Path) -> Result<(), Error> {
-        let unreadable = |source| Error::Unreadable { path: directory.to_owned(), source };
+        let unreadable = |source| Error::Unreadable {
+            path: directory.to_owned(),
+            source,
+        };
         let mut files: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            if path.extension().is_some_and(|extension| extension == "toml") {
+            if path
+                .extension()
+                .is_some_and(|extension| extension == "toml")
+            {
                 files.push(path);
             }
         }
@@ -68,12 +76,18 @@ impl Catalogue {
             return Err(Error::NoScenarios(directory.to_owned()));
         }
         files.sort();
-        files.iter().try_for_each(|file| self.add(Declaration::read(file)?))
+        files
+            .iter()
+            .try_for_each(|file| self.add(Declaration::read(file)?))
     }
 
     /// Adds one declaration whose name is not taken yet.
     pub fn add(&mut self, declaration: Declaration) -> Result<(), Error> {
-        match self.declarations.iter().find(|known| known.name == declaration.name) {
+        match self
+            .declarations
+            .iter()
+            .find(|known| known.name == declaration.name)
+        {
             Some(known) => Err(Error::NameClash {
                 file: declaration.file,
                 name: declaration.name,
@@ -96,10 +110,19 @@ impl Catalogue {
 
     /// By its name.
     pub fn find(&self, name: &str) -> Result<&Declaration, Error> {
-        self.declarations.iter().find(|known| known.name == name).ok_or_else(|| {
-            let known = self.declarations.iter().map(|declaration| declaration.name.as_str());
-            Error::UnknownScenario { name: name.to_owned(), nearest: nearest(name, known) }
-        })
+        self.declarations
+            .iter()
+            .find(|known| known.name == name)
+            .ok_or_else(|| {
+                let known = self
+                    .declarations
+                    .iter()
+                    .map(|declaration| declaration.name.as_str());
+                Error::UnknownScenario {
+                    name: name.to_owned(),
+                    nearest: nearest(name, known),
+                }
+            })
     }
 
     /// The scenarios to run; the standard set where nothing is named.
@@ -115,7 +138,11 @@ impl Catalogue {
         }
         let standard = [STANDARD_SET.to_owned()];
         let nothing_named = selection.names.is_empty() && selection.sets.is_empty();
-        for set in if nothing_named { &standard[..] } else { &selection.sets } {
+        for set in if nothing_named {
+            &standard[..]
+        } else {
+            &selection.sets
+        } {
             for declaration in self.set(set)? {
                 if !chosen.iter().any(|known| known.name == declaration.name) {
                     chosen.push(declaration);
@@ -133,10 +160,17 @@ impl Catalogue {
         let belongs = |declaration: &&Declaration| declaration.sets.iter().any(|set| set == name);
         let members: Vec<_> = self.declarations.iter().filter(belongs).collect();
         if members.is_empty() {
-            let mut sets: Vec<_> = self.declarations.iter().flat_map(|d| d.sets.clone()).collect();
+            let mut sets: Vec<_> = self
+                .declarations
+                .iter()
+                .flat_map(|d| d.sets.clone())
+                .collect();
             sets.sort();
             sets.dedup();
-            return Err(Error::UnknownSet { name: name.to_owned(), sets });
+            return Err(Error::UnknownSet {
+                name: name.to_owned(),
+                sets,
+            });
         }
         Ok(members)
     }
@@ -145,6 +179,9 @@ impl Catalogue {
 impl Declaration {
     /// How many scenarios its arrays make.
     pub fn cells(&self) -> usize {
-        self.settings.iter().map(|setting| setting.values.len()).product()
+        self.settings
+            .iter()
+            .map(|setting| setting.values.len())
+            .product()
     }
 }

@@ -33,10 +33,7 @@ impl serde::de::Error for NoVariant {
 }
 
 /// `value` as one of the variants of `T`.
-pub(super) fn choice<T: for<'de> Deserialize<'de>>(
-    key: &Key,
-    value: &Value,
-) -> Result<T, Problem> {
+pub(super) fn choice<T: for<'de> Deserialize<'de>>(key: &Key, value: &Value) -> Result<T, Problem> {
     let text = value.string(key)?;
     let deserializer: StrDeserializer<'_, NoVariant> = text.into_deserializer();
     T::deserialize(deserializer).map_err(|NoVariant(allowed)| Problem::NotAChoice {
@@ -59,6 +56,9 @@ mod tests {
         let problem = choice::<DatabaseKind>(&setting.key, &setting.values[0]).unwrap_err();
         let text = problem.to_string();
         assert!(text.contains("did you mean file-wal?"), "{text}");
-        assert!(text.contains("memory-shared, memory-named, memdb, temporary"), "{text}");
+        assert!(
+            text.contains("memory-shared, memory-named, memdb, temporary"),
+            "{text}"
+        );
     }
 }

@@ -32,8 +32,17 @@ pub struct Declaration {
     pub directory: PathBuf,
 }
 
-const KEYS: [&str; 9] =
-    ["name", "summary", "about", "workload", "sets", "parameters", "pragmas", "env", "limits"];
+const KEYS: [&str; 9] = [
+    "name",
+    "summary",
+    "about",
+    "workload",
+    "sets",
+    "parameters",
+    "pragmas",
+    "env",
+    "limits",
+];
 
 /// The only workload there is.
 const INSERT: &str = "insert";
@@ -50,7 +59,11 @@ type Item<'a> = Spanned<DeValue<'a>>;
 impl Declaration {
     /// From `text`, which is what `file` holds.
     pub fn parse(file: &str, text: &str) -> Result<Declaration, Error> {
-        let mut reader = Reader { file, text, scenario: None };
+        let mut reader = Reader {
+            file,
+            text,
+            scenario: None,
+        };
         let table = DeTable::parse(text).map_err(|error| {
             let span = error.span().unwrap_or(0..0);
             reader.error(span, Problem::Syntax(error.message().to_owned()))
@@ -60,7 +73,11 @@ impl Declaration {
         reader.known_keys(table)?;
 
         let (name, span) = reader.required(table, "name", "what --set and the record call it")?;
-        if name.is_empty() || !name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-')) {
+        if name.is_empty()
+            || !name
+                .bytes()
+                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+        {
             return Err(reader.error(span, Problem::BadName(name)));
         }
         reader.scenario = Some(name.clone());
@@ -68,19 +85,37 @@ impl Declaration {
         if workload != INSERT {
             let nearest = nearest(&workload, [INSERT]);
             let (key, allowed) = ("workload".to_owned(), INSERT.to_owned());
-            return Err(reader.error(span, Problem::NotAChoice { key, value: workload, allowed, nearest }));
+            return Err(reader.error(
+                span,
+                Problem::NotAChoice {
+                    key,
+                    value: workload,
+                    allowed,
+                    nearest,
+                },
+            ));
         }
         let (summary, _) = reader.required(table, "summary", "one line for `list`")?;
-        let (about, _) =
-            reader.required(table, "about", "what it is, where it came from, what to expect")?;
+        let (about, _) = reader.required(
+            table,
+            "about",
+            "what it is, where it came from, what to expect",
+        )?;
         let settings = reader.settings(table)?;
-        if !settings.iter().any(|s| s.key == Key::Parameter(Parameter::Rows)) {
-            let problem = Problem::Missing { key: "parameters.rows", what: "how many rows go in" };
+        let (sets, limits) = (reader.sets(table)?, reader.limits(table)?);
+        if !settings
+            .iter()
+            .any(|s| s.key == Key::Parameter(Parameter::Rows))
+        {
+            let problem = Problem::Missing {
+                key: "parameters.rows",
+                what: "how many rows go in",
+            };
             return Err(reader.error(end, problem));
         }
         Ok(Declaration {
-            sets: reader.sets(table)?,
-            limits: reader.limits(table)?,
+            sets,
+            limits,
             name,
             summary,
             about: about.trim().to_owned(),
@@ -92,8 +127,10 @@ impl Declaration {
 
     /// From a file of the user's.
     pub fn read(path: &Path) -> Result<Declaration, Error> {
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        })?;
         let mut declaration = Declaration::parse(&path.display().to_string(), &text)?;
         declaration.directory = path.parent().unwrap_or(Path::new("")).to_owned();
         Ok(declaration)
@@ -104,7 +141,10 @@ impl Reader<'_> {
     fn place(&self, span: Range<usize>) -> Place {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
         let line = 1 + before.iter().filter(|byte| **byte == b'\n').count();
-        Place::File { file: self.file.to_owned(), line }
+        Place::File {
+            file: self.file.to_owned(),
+            line,
+        }
     }
 
     fn error(&self, span: Range<usize>, problem: Problem) -> Error {
@@ -113,12 +153,26 @@ impl Reader<'_> {
 
     fn wrong_type(&self, key: &str, expected: &'static str, item: &Item<'_>) -> Error {
         let found = format!("a {}", item.get_ref().type_str());
-        let found = if found == "a integer" || found == "a array" { found.replacen('a', "an", 1) } else { found };
-        self.error(item.span(), Problem::WrongType { key: key.to_owned(), expected, found })
+        let found = if found == "a integer" || found == "a array" {
+            found.replacen('a', "an", 1)
+        } else {
+            found
+        };
+        self.error(
+            item.span(),
+            Problem::WrongType {
+                key: key.to_owned(),
+                expected,
+                found,
+            },
+        )
     }
 
     fn known_keys(&self, table: &DeTable<'_>) -> Result<(), Error> {
-        match table.keys().find(|key| !KEYS.contains(&key.get_ref().as_ref())) {
+        match table
+            .keys()
+            .find(|key| !KEYS.contains(&key.get_ref().as_ref()))
+        {
             None => Ok(()),
             Some(key) => {
                 let name = key.get_ref().to_string();
@@ -144,7 +198,9 @@ impl Reader<'_> {
     }
 
     fn sets(&self, table: &DeTable<'_>) -> Result<Vec<String>, Error> {
-        let Some(item) = table.get("sets") else { return Ok(Vec::new()) };
+        let Some(item) = table.get("sets") else {
+            return Ok(Vec::new());
+        };
         let expected = "an array of strings";
         let DeValue::Array(names) = item.get_ref() else {
             return Err(self.wrong_type("sets", expected, item));
@@ -173,16 +229,28 @@ impl Reader<'_> {
     fn settings(&self, table: &DeTable<'_>) -> Result<Vec<Setting>, Error> {
         type ParseKey = fn(&str) -> Result<Key, Problem>;
         let parameter: ParseKey = |name| Parameter::parse(name).map(Key::Parameter);
-        let groups: [(_, ParseKey); 3] =
-            [("parameters", parameter), ("pragmas", Key::pragma), ("env", Key::env)];
+        let groups: [(_, ParseKey); 3] = [
+            ("parameters", parameter),
+            ("pragmas", Key::pragma),
+            ("env", Key::env),
+        ];
         let mut settings: Vec<Setting> = Vec::new();
         for (group, parse) in groups {
-            let Some(inner) = self.table(table, group)? else { continue };
+            let Some(inner) = self.table(table, group)? else {
+                continue;
+            };
             for (name, item) in inner {
                 let parsed = parse(name.get_ref()).and_then(|key| {
                     let twice = settings.iter().any(|setting| setting.key == key);
                     let value = name.get_ref().to_string();
-                    if twice { Err(Problem::Repeated { key: group.into(), value }) } else { Ok(key) }
+                    if twice {
+                        Err(Problem::Repeated {
+                            key: group.into(),
+                            value,
+                        })
+                    } else {
+                        Ok(key)
+                    }
                 });
                 let key = parsed.map_err(|problem| self.error(name.span(), problem))?;
                 let values = self.values(&key, item)?;
@@ -217,18 +285,36 @@ impl Reader<'_> {
                 return Err(self.wrong_type(&key.to_string(), expected, item));
             }
         };
-        Ok(Value { text, kind, place: self.place(item.span()) })
+        Ok(Value {
+            text,
+            kind,
+            place: self.place(item.span()),
+        })
     }
 
     fn limits(&self, table: &DeTable<'_>) -> Result<Limits, Error> {
         let mut limits = Limits::default();
-        let Some(inner) = self.table(table, "limits")? else { return Ok(limits) };
+        let Some(inner) = self.table(table, "limits")? else {
+            return Ok(limits);
+        };
         for (name, item) in inner {
             let key = format!("limits.{}", name.get_ref());
             let DeValue::String(text) = item.get_ref() else {
-                return Err(self.wrong_type(&key, "a string with a unit, such as \"600MiB\"", item));
+                return Err(self.wrong_type(
+                    &key,
+                    "a string with a unit, such as \"600MiB\"",
+                    item,
+                ));
             };
-            let unit = |problem| self.error(item.span(), Problem::Unit { key: key.clone(), problem });
+            let unit = |problem| {
+                self.error(
+                    item.span(),
+                    Problem::Unit {
+                        key: key.clone(),
+                        problem,
+                    },
+                )
+            };
             match name.get_ref().as_ref() {
                 "rss" => limits.rss_bytes = Some(units::size(text).map_err(unit)?),
                 "disk" => limits.disk_bytes = Some(units::size(text).map_err(unit)?),

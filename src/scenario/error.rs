@@ -83,7 +83,9 @@ pub enum Error {
     #[error("{}: no *.toml file in this directory", .0.display())]
     NoScenarios(PathBuf),
     /// The arrays multiply out to too many.
-    #[error("scenario {scenario}: its arrays make {count} scenarios; at most {most} run at once, so fix some of: {keys}")]
+    #[error(
+        "scenario {scenario}: its arrays make {count} scenarios; at most {most} run at once, so fix some of: {keys}"
+    )]
     TooMany {
         /// Which.
         scenario: String,
@@ -186,7 +188,9 @@ pub enum Problem {
         problem: super::units::Error,
     },
     /// A PRAGMA value that is more than a value.
-    #[error("PRAGMA {name} cannot be {value}: a value is a number, a word or one 'quoted text', without ;")]
+    #[error(
+        "PRAGMA {name} cannot be {value}: a value is a number, a word or one 'quoted text', without ;"
+    )]
     PragmaValue {
         /// The PRAGMA.
         name: String,
@@ -220,28 +224,40 @@ pub enum Problem {
 impl Problem {
     /// This problem, there.
     pub(crate) fn at(self, scenario: Option<&str>, place: &Place) -> Error {
-        Error::At { scenario: scenario.map(str::to_owned), place: place.clone(), problem: self }
+        Error::At {
+            scenario: scenario.map(str::to_owned),
+            place: place.clone(),
+            problem: self,
+        }
     }
 }
 
 /// The most similar of `known`, where there is one that is similar at all.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    known: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let lower = name.to_lowercase();
     known
         .into_iter()
-        .map(|candidate| (strsim::jaro_winkler(&lower, &candidate.to_lowercase()), candidate))
+        .map(|candidate| {
+            (
+                strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
+                candidate,
+            )
+        })
         .filter(|(similarity, _)| *similarity > 0.65)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, candidate)| candidate.to_owned())
 }
 
 fn scenario_prefix(scenario: &Option<String>) -> String {
-    scenario.as_ref().map(|name| format!("scenario {name}, ")).unwrap_or_default()
+    scenario
+        .as_ref()
+        .map(|name| format!("scenario {name}, "))
+        .unwrap_or_default()
 }
 
 fn nearest_suffix(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!(", did you mean {name}?")).unwrap_or_default()
+    nearest
+        .as_ref()
+        .map(|name| format!(", did you mean {name}?"))
+        .unwrap_or_default()
 }

@@ -54,8 +54,16 @@ const PARAMETERS: [(&str, Parameter); 15] = [
 ];
 
 /// Keys of the workloads that copy and dump a database.
-const NOT_OF_INSERT: [&str; 8] =
-    ["cycles", "workers", "placement", "backup_pages", "schema", "dump", "snapshot", "trim"];
+const NOT_OF_INSERT: [&str; 8] = [
+    "cycles",
+    "workers",
+    "placement",
+    "backup_pages",
+    "schema",
+    "dump",
+    "snapshot",
+    "trim",
+];
 
 /// Every PRAGMA of SQLite that takes a value and does not run a check or a report instead.
 const PRAGMAS: [&str; 45] = [
@@ -109,7 +117,10 @@ const PRAGMAS: [&str; 45] = [
 impl Parameter {
     /// As it is written.
     pub fn name(self) -> &'static str {
-        PARAMETERS.iter().find(|(_, p)| *p == self).map_or("?", |(name, _)| name)
+        PARAMETERS
+            .iter()
+            .find(|(_, p)| *p == self)
+            .map_or("?", |(name, _)| name)
     }
 
     /// By its name.
@@ -118,10 +129,16 @@ impl Parameter {
             return Ok(*parameter);
         }
         if NOT_OF_INSERT.contains(&name) {
-            return Err(Problem::NotApplicable { key: name.to_owned(), workload: "insert" });
+            return Err(Problem::NotApplicable {
+                key: name.to_owned(),
+                workload: "insert",
+            });
         }
         let known = PARAMETERS.iter().map(|(name, _)| *name);
-        Err(Problem::UnknownKey { key: name.to_owned(), nearest: nearest(name, known) })
+        Err(Problem::UnknownKey {
+            key: name.to_owned(),
+            nearest: nearest(name, known),
+        })
     }
 }
 
@@ -137,13 +154,18 @@ impl Key {
         if is_pragma(text) {
             return Key::pragma(text);
         }
-        Parameter::parse(text).map(Key::Parameter).map_err(|problem| match problem {
-            Problem::UnknownKey { key, .. } => {
-                let known = PARAMETERS.iter().map(|(name, _)| *name).chain(PRAGMAS);
-                Problem::UnknownKey { nearest: nearest(&key, known), key }
-            }
-            other => other,
-        })
+        Parameter::parse(text)
+            .map(Key::Parameter)
+            .map_err(|problem| match problem {
+                Problem::UnknownKey { key, .. } => {
+                    let known = PARAMETERS.iter().map(|(name, _)| *name).chain(PRAGMAS);
+                    Problem::UnknownKey {
+                        nearest: nearest(&key, known),
+                        key,
+                    }
+                }
+                other => other,
+            })
     }
 
     /// A PRAGMA by its name.
@@ -151,7 +173,10 @@ impl Key {
         if is_pragma(name) {
             return Ok(Key::Pragma(name.to_lowercase()));
         }
-        Err(Problem::UnknownPragma { name: name.to_owned(), nearest: nearest(name, PRAGMAS) })
+        Err(Problem::UnknownPragma {
+            name: name.to_owned(),
+            nearest: nearest(name, PRAGMAS),
+        })
     }
 
     /// An environment variable by its name.
@@ -162,7 +187,10 @@ impl Key {
             _ if name.contains(['=', '\0']) => "its name cannot have = or NUL in it",
             _ => return Ok(Key::Env(name.to_owned())),
         };
-        Err(Problem::Env { name: name.to_owned(), why })
+        Err(Problem::Env {
+            name: name.to_owned(),
+            why,
+        })
     }
 
     /// Whether a comma in a `--set` value parts two values.
@@ -192,7 +220,10 @@ mod tests {
     #[test]
     fn a_known_pragma_may_stand_for_itself() {
         assert_eq!(Key::parse("cache_spill"), Key::parse("pragma.cache_spill"));
-        assert_eq!(Key::parse("pragma.Cache_Spill"), Ok(Key::Pragma("cache_spill".into())));
+        assert_eq!(
+            Key::parse("pragma.Cache_Spill"),
+            Ok(Key::Pragma("cache_spill".into()))
+        );
     }
 
     #[test]
@@ -205,14 +236,20 @@ mod tests {
         };
         assert_eq!(nearest_of("rowz").as_deref(), Some("rows"));
         assert_eq!(nearest_of("cach_spill").as_deref(), Some("cache_spill"));
-        assert_eq!(nearest_of("pragma.sinchronous").as_deref(), Some("synchronous"));
+        assert_eq!(
+            nearest_of("pragma.sinchronous").as_deref(),
+            Some("synchronous")
+        );
     }
 
     #[test]
     fn a_key_of_another_workload_is_told_apart_from_an_unknown_one() {
         for key in NOT_OF_INSERT {
             let problem = Key::parse(key).unwrap_err().to_string();
-            assert_eq!(problem, format!("{key} does not apply to workload insert; leave it out"));
+            assert_eq!(
+                problem,
+                format!("{key} does not apply to workload insert; leave it out")
+            );
         }
     }
 
@@ -220,10 +257,19 @@ mod tests {
     fn every_pragma_of_the_list_is_one_that_sqlite_has() {
         let db = rusqlite::Connection::open_in_memory().unwrap();
         let mut statement = db.prepare("SELECT name FROM pragma_pragma_list").unwrap();
-        let known: Vec<String> =
-            statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
-        let absent: Vec<_> = PRAGMAS.iter().filter(|p| !known.iter().any(|k| k == *p)).collect();
+        let known: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let absent: Vec<_> = PRAGMAS
+            .iter()
+            .filter(|p| !known.iter().any(|k| k == *p))
+            .collect();
         // Present only where SQLite is compiled for them.
-        assert!(absent.iter().all(|p| ["data_store_directory"].contains(p)), "{absent:?}");
+        assert!(
+            absent.iter().all(|p| ["data_store_directory"].contains(p)),
+            "{absent:?}"
+        );
     }
 }

@@ -12,11 +12,20 @@ const MOST: u128 = 1000;
 
 /// All cells, the last key that varies running fastest.
 pub(super) fn cells<'a>(name: &str, settings: &'a [Setting]) -> Result<Vec<Cell<'a>>, Error> {
-    let count = settings.iter().fold(1u128, |n, s| n.saturating_mul(s.values.len() as u128));
+    let count = settings
+        .iter()
+        .fold(1u128, |n, s| n.saturating_mul(s.values.len() as u128));
     if count > MOST {
-        let keys: Vec<_> = varying(settings).map(|setting| setting.key.to_string()).collect();
+        let keys: Vec<_> = varying(settings)
+            .map(|setting| setting.key.to_string())
+            .collect();
         let (scenario, keys) = (name.to_owned(), keys.join(", "));
-        return Err(Error::TooMany { scenario, count, most: MOST, keys });
+        return Err(Error::TooMany {
+            scenario,
+            count,
+            most: MOST,
+            keys,
+        });
     }
     let mut cells: Vec<Cell<'a>> = vec![Vec::new()];
     for setting in settings {
@@ -39,7 +48,11 @@ pub(super) fn cell_name(name: &str, settings: &[Setting], cell: &Cell<'_>) -> St
         .filter_map(|setting| cell.iter().find(|(key, _)| **key == setting.key))
         .map(|(key, value)| format!("{key}={}", value.text))
         .collect();
-    if choices.is_empty() { name.to_owned() } else { format!("{name}[{}]", choices.join(",")) }
+    if choices.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{name}[{}]", choices.join(","))
+    }
 }
 
 fn varying(settings: &[Setting]) -> impl Iterator<Item = &Setting> {

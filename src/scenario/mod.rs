@@ -89,7 +89,10 @@ impl Scenario {
         }
         for (name, value) in [
             ("rust_allocator", serde_json::to_value(self.rust_allocator)),
-            ("sqlite_allocator", serde_json::to_value(self.sqlite_allocator)),
+            (
+                "sqlite_allocator",
+                serde_json::to_value(self.sqlite_allocator),
+            ),
         ] {
             map.insert(name.into(), value.unwrap_or_default());
         }
@@ -100,7 +103,10 @@ impl Scenario {
             map.insert("preload".into(), preload.to_string_lossy().into());
         }
         for pragma in &options.pragmas {
-            map.insert(format!("pragma.{}", pragma.name), pragma.value.clone().into());
+            map.insert(
+                format!("pragma.{}", pragma.name),
+                pragma.value.clone().into(),
+            );
         }
         for (name, value) in &self.env {
             map.insert(format!("env.{name}"), value.clone().into());

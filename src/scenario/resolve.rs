@@ -26,7 +26,10 @@ impl Declaration {
     pub(super) fn scenarios(&self, overrides: &[Setting]) -> Result<Vec<Scenario>, Error> {
         let settings = Setting::overlay(&self.settings, overrides);
         let cell = |cell| self.scenario(&settings, &cell);
-        cells(&self.name, &settings)?.into_iter().map(cell).collect()
+        cells(&self.name, &settings)?
+            .into_iter()
+            .map(cell)
+            .collect()
     }
 
     fn scenario(&self, settings: &[Setting], cell: &Cell<'_>) -> Result<Scenario, Error> {
@@ -97,14 +100,20 @@ impl<'a> Draft<'a> {
             Key::Parameter(parameter) => self.parameter(*parameter, key, value),
             Key::Pragma(_) if value.text == UNSET => Ok(()),
             Key::Pragma(name) => {
-                let pragma = Pragma { name: name.clone(), value: pragma_value(name, value)? };
+                let pragma = Pragma {
+                    name: name.clone(),
+                    value: pragma_value(name, value)?,
+                };
                 self.options.pragmas.push(pragma);
                 Ok(())
             }
             Key::Env(name) => {
                 if value.text.contains('\0') {
                     let why = "its value cannot have NUL in it";
-                    return Err(Problem::Env { name: name.clone(), why });
+                    return Err(Problem::Env {
+                        name: name.clone(),
+                        why,
+                    });
                 }
                 self.env.insert(name.clone(), value.text.clone());
                 Ok(())
@@ -132,7 +141,9 @@ impl<'a> Draft<'a> {
             Parameter::RustAllocator => self.rust_allocator = choice(key, value)?,
             Parameter::SqliteAllocator => self.sqlite_allocator = choice(key, value)?,
             Parameter::Memsys5Heap => self.memsys5_heap_bytes = heap_bytes(key, value)?,
-            Parameter::Preload => self.preload = preload(value.string(key)?, value, self.directory)?,
+            Parameter::Preload => {
+                self.preload = preload(value.string(key)?, value, self.directory)?
+            }
         }
         Ok(())
     }
@@ -151,8 +162,10 @@ fn scaled(rows: u64, scale: f64) -> Result<u64, Problem> {
 }
 
 fn heap_bytes(key: &Key, value: &Value) -> Result<u64, Problem> {
-    let bytes = units::size(value.string(key)?)
-        .map_err(|problem| Problem::Unit { key: key.to_string(), problem })?;
+    let bytes = units::size(value.string(key)?).map_err(|problem| Problem::Unit {
+        key: key.to_string(),
+        problem,
+    })?;
     if (1 << 20..=MOST_HEAP_BYTES).contains(&bytes) {
         return Ok(bytes);
     }
@@ -169,12 +182,17 @@ fn pragma_value(name: &str, value: &Value) -> Result<String, Problem> {
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let is_word = !unsigned.is_empty() && unsigned.chars().all(word);
-    let quoted = text.strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    let quoted = text
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
     let is_quoted = quoted.is_some_and(|inner| !inner.contains(['\'', ';', '\0', '\n']));
     if is_word || is_quoted {
         return Ok(text.to_owned());
     }
-    Err(Problem::PragmaValue { name: name.to_owned(), value: value.text.clone() })
+    Err(Problem::PragmaValue {
+        name: name.to_owned(),
+        value: value.text.clone(),
+    })
 }
 
 /// `none`, or a library that is there: what is declared in a file starts from the file's directory.
@@ -193,7 +211,12 @@ fn preload(text: &str, value: &Value, directory: &Path) -> Result<Option<PathBuf
     }
     // The loader parts LD_PRELOAD at these.
     if path.to_string_lossy().contains([' ', ':']) {
-        return Err(wrong(path, "the loader cannot take a path with a space or a colon".into()));
+        return Err(wrong(
+            path,
+            "the loader cannot take a path with a space or a colon".into(),
+        ));
     }
-    std::path::absolute(&path).map(Some).map_err(|e| wrong(path, e.to_string()))
+    std::path::absolute(&path)
+        .map(Some)
+        .map_err(|e| wrong(path, e.to_string()))
 }

@@ -59,20 +59,33 @@ impl Setting {
     }
 
     fn with_values(key: Key, values: &str, place: Place) -> Result<Setting, Error> {
-        let texts: Vec<&str> =
-            if key.commas_part() { values.split(',').map(str::trim).collect() } else { vec![values] };
+        let texts: Vec<&str> = if key.commas_part() {
+            values.split(',').map(str::trim).collect()
+        } else {
+            vec![values]
+        };
         if texts.iter().any(|text| text.is_empty()) && !matches!(key, Key::Env(_)) {
             return Err(Problem::NoValue(key.to_string()).at(None, &place));
         }
-        let value = |text: &str| Value { text: text.into(), kind: Kind::Bare, place: place.clone() };
-        let setting = Setting { values: texts.into_iter().map(value).collect(), key };
+        let value = |text: &str| Value {
+            text: text.into(),
+            kind: Kind::Bare,
+            place: place.clone(),
+        };
+        let setting = Setting {
+            values: texts.into_iter().map(value).collect(),
+            key,
+        };
         setting.checked(None)
     }
 
     /// This setting, if no value stands in it twice.
     pub(crate) fn checked(self, scenario: Option<&str>) -> Result<Setting, Error> {
         for (index, value) in self.values.iter().enumerate() {
-            if self.values[..index].iter().any(|earlier| earlier.text == value.text) {
+            if self.values[..index]
+                .iter()
+                .any(|earlier| earlier.text == value.text)
+            {
                 let (key, text) = (self.key.to_string(), value.text.clone());
                 return Err(Problem::Repeated { key, value: text }.at(scenario, &value.place));
             }
@@ -101,7 +114,9 @@ impl Setting {
                 None => all.push(setting.clone()),
             }
         }
-        all.into_iter().map(|setting| setting.checked(None)).collect()
+        all.into_iter()
+            .map(|setting| setting.checked(None))
+            .collect()
     }
 }
 
@@ -109,22 +124,37 @@ impl Value {
     /// An integer of `least..=most`; `_` between digits is fine.
     pub(crate) fn integer(&self, key: &Key, least: u64, most: u64) -> Result<u64, Problem> {
         let expected = "an integer";
-        let digits = self.text.strip_prefix(['-', '+']).unwrap_or(&self.text).replace('_', "");
+        let digits = self
+            .text
+            .strip_prefix(['-', '+'])
+            .unwrap_or(&self.text)
+            .replace('_', "");
         let is_integer = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
         if !matches!(self.kind, Kind::Integer | Kind::Bare) || !is_integer {
             return Err(self.wrong_type(key, expected));
         }
-        let parsed = if self.text.starts_with('-') { None } else { digits.parse().ok() };
-        parsed.filter(|value| (least..=most).contains(value)).ok_or_else(|| Problem::OutOfRange {
-            key: key.to_string(),
-            value: self.text.clone(),
-            allowed: format!("an integer from {least} to {most}"),
-        })
+        let parsed = if self.text.starts_with('-') {
+            None
+        } else {
+            digits.parse().ok()
+        };
+        parsed
+            .filter(|value| (least..=most).contains(value))
+            .ok_or_else(|| Problem::OutOfRange {
+                key: key.to_string(),
+                value: self.text.clone(),
+                allowed: format!("an integer from {least} to {most}"),
+            })
     }
 
     /// A number above 0.
     pub(crate) fn factor(&self, key: &Key) -> Result<f64, Problem> {
-        let number = self.text.replace('_', "").parse::<f64>().ok().filter(|n| n.is_finite());
+        let number = self
+            .text
+            .replace('_', "")
+            .parse::<f64>()
+            .ok()
+            .filter(|n| n.is_finite());
         match (self.kind, number) {
             (Kind::Text | Kind::Boolean, _) | (_, None) => {
                 Err(self.wrong_type(key, "a number above 0"))
@@ -154,7 +184,11 @@ impl Value {
             Kind::Text => format!("the string {:?}", self.text),
             Kind::Bare => self.text.clone(),
         };
-        Problem::WrongType { key: key.to_string(), expected, found }
+        Problem::WrongType {
+            key: key.to_string(),
+            expected,
+            found,
+        }
     }
 }
 
@@ -163,19 +197,29 @@ mod tests {
     use super::*;
 
     fn texts(setting: &Setting) -> Vec<&str> {
-        setting.values.iter().map(|value| value.text.as_str()).collect()
+        setting
+            .values
+            .iter()
+            .map(|value| value.text.as_str())
+            .collect()
     }
 
     #[test]
     fn commas_part_values_but_not_those_of_the_environment() {
-        assert_eq!(texts(&Setting::parse("batch=1,32_768").unwrap()), ["1", "32_768"]);
+        assert_eq!(
+            texts(&Setting::parse("batch=1,32_768").unwrap()),
+            ["1", "32_768"]
+        );
         let conf = Setting::parse("env._RJEM_MALLOC_CONF=narenas:1,tcache:false").unwrap();
         assert_eq!(texts(&conf), ["narenas:1,tcache:false"]);
     }
 
     #[test]
     fn a_key_that_is_set_twice_has_both_values() {
-        let both = [Setting::parse("batch=1").unwrap(), Setting::parse("batch=2").unwrap()];
+        let both = [
+            Setting::parse("batch=1").unwrap(),
+            Setting::parse("batch=2").unwrap(),
+        ];
         let joined = Setting::joined(&both).unwrap();
         assert_eq!(joined.len(), 1);
         assert_eq!(texts(&joined[0]), ["1", "2"]);
@@ -190,10 +234,16 @@ mod tests {
         };
         assert_eq!(read("1_00"), Ok(100));
         for text in ["0", "-1", "101", "18446744073709551616", &"9".repeat(60)] {
-            assert!(matches!(read(text), Err(Problem::OutOfRange { .. })), "{text}");
+            assert!(
+                matches!(read(text), Err(Problem::OutOfRange { .. })),
+                "{text}"
+            );
         }
         for text in ["many", "1.5", "1e6", "0x10", "-", "_"] {
-            assert!(matches!(read(text), Err(Problem::WrongType { .. })), "{text}");
+            assert!(
+                matches!(read(text), Err(Problem::WrongType { .. })),
+                "{text}"
+            );
         }
     }
 }

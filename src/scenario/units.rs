@@ -6,7 +6,9 @@ use std::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A number without a unit, or with one that is none.
-    #[error("{text:?} is no {what}; write a number with one of the units {units}, such as {example}")]
+    #[error(
+        "{text:?} is no {what}; write a number with one of the units {units}, such as {example}"
+    )]
     Unreadable {
         /// As written.
         text: String,
@@ -73,16 +75,28 @@ fn scaled(
     unreadable: impl Fn() -> Error,
 ) -> Result<u64, Error> {
     let text = text.trim();
-    let split = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(&unreadable)?;
-    let (number, unit) = (text[..split].trim().replace('_', ""), text[split..].to_lowercase());
+    let split = text
+        .find(|c: char| c.is_ascii_alphabetic())
+        .ok_or_else(&unreadable)?;
+    let (number, unit) = (
+        text[..split].trim().replace('_', ""),
+        text[split..].to_lowercase(),
+    );
     if !number.chars().all(|c| c.is_ascii_digit() || c == '.') {
         return Err(unreadable());
     }
     let number: f64 = number.parse().map_err(|_| unreadable())?;
-    let factor = units.iter().find(|(name, _)| *name == unit).ok_or_else(&unreadable)?.1;
+    let factor = units
+        .iter()
+        .find(|(name, _)| *name == unit)
+        .ok_or_else(&unreadable)?
+        .1;
     let value = number * factor;
     if value < 1.0 {
-        Err(Error::TooSmall { text: text.to_owned(), unit: smallest })
+        Err(Error::TooSmall {
+            text: text.to_owned(),
+            unit: smallest,
+        })
     } else if value >= u64::MAX as f64 {
         Err(Error::TooLarge(text.to_owned()))
     } else {
@@ -105,8 +119,13 @@ mod tests {
 
     #[test]
     fn a_number_without_a_unit_is_neither_size_nor_time() {
-        for text in ["600", "600 M", "MiB", "-1MiB", "1e3B", "", "600MiBs", "NaNMiB", "infs"] {
-            assert!(matches!(size(text), Err(Error::Unreadable { .. })), "{text}");
+        for text in [
+            "600", "600 M", "MiB", "-1MiB", "1e3B", "", "600MiBs", "NaNMiB", "infs",
+        ] {
+            assert!(
+                matches!(size(text), Err(Error::Unreadable { .. })),
+                "{text}"
+            );
         }
         assert!(matches!(time("10"), Err(Error::Unreadable { .. })));
         assert!(matches!(time("10MiB"), Err(Error::Unreadable { .. })));
