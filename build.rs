@@ -7,6 +7,7 @@ use std::process::Command;
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src");
+    println!("cargo:rerun-if-changed=profiles/scenarios");
     println!("cargo:rerun-if-changed=Cargo.toml");
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     tell("RUSTC_VERSION", run(&rustc, &["--version"]));
@@ -15,6 +16,14 @@ fn main() {
     tell("BUILD_TARGET", std::env::var("TARGET").ok());
     tell("GIT_REVISION", git_revision());
 }
+
+/// Without the lock, `git status` would touch the index at every build.
+const STATUS: [&str; 4] = [
+    "--no-optional-locks",
+    "status",
+    "--porcelain",
+    "--untracked-files=no",
+];
 
 fn tell(name: &str, value: Option<String>) {
     if let Some(value) = value {
@@ -27,7 +36,7 @@ fn git_revision() -> Option<String> {
     if !Path::new(".git").exists() {
         return None;
     }
-    for name in ["HEAD", "logs/HEAD", "index"] {
+    for name in ["HEAD", "logs/HEAD"] {
         if let Some(path) = run("git", &["rev-parse", "--git-path", name])
             && Path::new(&path).exists()
         {
@@ -35,7 +44,7 @@ fn git_revision() -> Option<String> {
         }
     }
     let revision = run("git", &["rev-parse", "HEAD"])?;
-    let changed = run("git", &["status", "--porcelain", "--untracked-files=no"])?;
+    let changed = run("git", &STATUS)?;
     Some(if changed.is_empty() {
         revision
     } else {

@@ -83,7 +83,7 @@ scenario, 3 a testee failed or output could not be written, 130 interrupted.";
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run scenarios and show who owns the memory
-    Run(run::Arguments),
+    Run(Box<run::Arguments>),
     /// Show the scenarios, built in and from --scenarios DIR
     List(list::Arguments),
     /// Show what is recorded about this machine, and what cannot be measured here and why

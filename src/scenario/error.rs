@@ -40,7 +40,7 @@ pub enum Error {
         /// Where.
         place: Place,
         /// What, and what to do.
-        problem: Problem,
+        problem: Box<Problem>,
     },
     /// No such scenario.
     #[error("unknown scenario {name}{}; `sqlite-membench list` shows them all", nearest_suffix(.nearest))]
@@ -227,7 +227,7 @@ impl Problem {
         Error::At {
             scenario: scenario.map(str::to_owned),
             place: place.clone(),
-            problem: self,
+            problem: Box::new(self),
         }
     }
 }
