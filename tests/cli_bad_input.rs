@@ -67,6 +67,12 @@ fn an_unknown_scenario_is_told_the_nearest_name() {
         &["run", "insert-10m", "insert-10m"],
         &["insert-10m is named twice"],
     );
+    let cell = "insert-10m[sqlite_allocator=arena]";
+    refused(&["run", "insert-10m", cell], &[cell, "is named twice"]);
+    refused(
+        &["run", "insert-10m[sqlite_allocator=area]"],
+        &["did you mean", cell],
+    );
 }
 
 #[test]
@@ -252,6 +258,10 @@ fn a_preload_library_that_is_not_there_is_refused() {
 fn sizes_and_times_need_their_units() {
     refused(&["run", "--limit-rss", "600"], &["--limit-rss", "600MiB"]);
     refused(&["run", "--limit-time", "10MiB"], &["--limit-time", "10m"]);
+    refused(
+        &["run", "--sample-interval", "0.01ms"],
+        &["--sample-interval", "1ms"],
+    );
     refused(
         &["run", "--limit-disk", "0KiB"],
         &["--limit-disk", "too small"],

@@ -172,6 +172,37 @@ fn settings_replace_multiply_and_remove_what_a_file_says() {
 }
 
 #[test]
+fn one_cell_of_a_matrix_runs_by_the_name_that_a_run_gives_it() {
+    let arena = "insert-10m[sqlite_allocator=arena]";
+    let one = resolve(&[arena], &[]);
+    assert_eq!(
+        one.iter()
+            .map(|scenario| scenario.name.as_str())
+            .collect::<Vec<_>>(),
+        [arena]
+    );
+    assert_eq!(resolve(&[arena], &["standard"]).len(), 2);
+}
+
+#[test]
+fn parameters_carry_the_names_that_set_takes() {
+    let scenario = &resolve(&["insert-10m"], &[])[0];
+    let parameters = scenario.parameters();
+    assert_eq!(parameters["rows"], 10_000_000);
+    assert_eq!(parameters["keys"], "go-rune");
+    assert_eq!(parameters["pragma.cache_size"], "32768");
+    for (key, value) in parameters.iter().filter(|(key, _)| *key != "workload") {
+        let text = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        assert!(
+            Setting::parse(&format!("{key}={text}")).is_ok(),
+            "{key}={text}"
+        );
+    }
+}
+
+#[test]
 fn arrays_multiply_with_the_last_key_running_fastest() {
     let names: Vec<_> = resolve(&["insert-allocators"], &[])
         .into_iter()

@@ -57,7 +57,7 @@ pub(super) struct Arguments {
     #[arg(long)]
     quiet: bool,
     /// How often a testee is looked at from outside
-    #[arg(long, value_name = "TIME", value_parser = units::time, default_value = "100ms")]
+    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "100ms")]
     sample_interval: Duration,
 }
 
@@ -70,6 +70,15 @@ pub(super) enum RunFormat {
     Json,
     /// A row for each scenario, phase and term.
     Csv,
+}
+
+/// At least a millisecond: a harness that looks without pause takes a processor from its testee.
+fn interval(text: &str) -> Result<Duration, String> {
+    let time = units::time(text).map_err(|error| error.to_string())?;
+    match time < Duration::from_millis(1) {
+        true => Err(format!("{text:?} is too short; it takes at least 1ms")),
+        false => Ok(time),
+    }
 }
 
 /// Checks everything, then runs it.

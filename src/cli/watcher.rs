@@ -1,10 +1,10 @@
 //! What `run` shows while the harness runs, and what it keeps for the end.
 
-use super::output::Output;
+use super::output::{Output, complain};
 use super::progress::Progress;
 use super::run::RunFormat;
 use crate::harness::Watcher;
-use crate::record::Line;
+use crate::record::{ErrorRecord, Line};
 use crate::report::{ScenarioReport, csv, json, terminal};
 use crate::scenario::Scenario;
 
@@ -13,8 +13,8 @@ use crate::scenario::Scenario;
 pub(super) struct Show {
     format: RunFormat,
     progress: Progress,
-    pub(super) output: Output,
-    current: ScenarioReport,
+    output: Output,
+    current: Option<ScenarioReport>,
     kept: Vec<ScenarioReport>,
     over_bound: Vec<String>,
 }
@@ -29,7 +29,7 @@ impl Show {
             format,
             progress: Progress::new(quiet),
             output,
-            current: ScenarioReport::default(),
+            current: None,
             kept: Vec::new(),
             over_bound: Vec::new(),
         }
@@ -41,40 +41,85 @@ impl Show {
         run_id: &str,
         environment: &serde_json::Map<String, serde_json::Value>,
     ) -> (Output, Vec<String>) {
-        self.progress.clear();
+        self.end_scenario();
         if self.format == RunFormat::Json {
             self.output
                 .write(|out| json::write(out, run_id, environment, &self.kept));
         }
         (self.output, self.over_bound)
     }
-}
 
-impl Watcher for Show {
-    fn scenario_started(&mut self, scenario: &Scenario) {
-        self.current = ScenarioReport::new(scenario);
-        self.progress.start(&scenario.name);
-    }
-
-    fn line(&mut self, line: &Line) {
-        match line {
-            Line::Progress(progress) => self.progress.update(progress),
-            other => self.current.line(other),
-        }
-    }
-
-    fn scenario_ended(&mut self, _: &Scenario, _: bool) {
+    fn end_scenario(&mut self) {
         self.progress.clear();
-        let mut report = std::mem::take(&mut self.current);
+        let Some(mut report) = self.current.take() else {
+            return;
+        };
         report.ended();
         let over = report
             .over_bound()
             .map(|phase| format!("{} after {}", report.name, phase.phase));
         self.over_bound.extend(over);
+        // The table has them where they belong; elsewhere a person must still see them.
+        if self.format != RunFormat::Table {
+            for error in &report.errors {
+                let ErrorRecord { what, message, .. } = error;
+                complain(format_args!("{}: {what}: {message}", report.name));
+            }
+        }
         match self.format {
             RunFormat::Table => self.output.write(|out| terminal::write(out, &report)),
             RunFormat::Csv => self.output.write(|out| csv::write(out, &report)),
             RunFormat::Json => self.kept.push(report),
         }
+    }
+}
+
+impl Watcher for Show {
+    fn scenario_started(&mut self, scenario: &Scenario) {
+        self.end_scenario();
+        self.current = Some(ScenarioReport::new(scenario));
+        self.progress.start(&scenario.name);
+    }
+
+    fn line(&mut self, line: &Line) {
+        match (line, &mut self.current) {
+            (Line::Progress(progress), _) => self.progress.update(progress),
+            (_, Some(report)) => report.line(line),
+            (Line::Error(error), None) => {
+                complain(format_args!("{}: {}", error.what, error.message));
+            }
+            (_, None) => {}
+        }
+    }
+
+    fn scenario_ended(&mut self, _: &Scenario, _: bool) {
+        self.end_scenario();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Catalogue, Selection};
+
+    #[test]
+    fn a_long_run_keeps_no_samples_and_one_reading() {
+        let scenario = &Catalogue::built_in()
+            .unwrap()
+            .resolve(&Selection::default())
+            .unwrap()[0];
+        let mut show = Show::new(RunFormat::Json, true);
+        show.scenario_started(scenario);
+        let name = &scenario.name;
+        for n in 0..10_000u64 {
+            let sample = format!(
+                r#"{{"kind":"sample","scenario":{name:?},"at_ns":{n},"rss_bytes":{n},
+                    "anonymous_bytes":0,"swap_bytes":0,"disk_bytes":0}}"#
+            );
+            show.line(&serde_json::from_str(&sample).unwrap());
+        }
+        show.scenario_ended(scenario, false);
+        assert_eq!(show.kept[0].peak_bytes(), 9_999);
+        assert!(show.kept[0].phases.is_empty());
     }
 }

@@ -39,7 +39,7 @@ pub struct Catalogue {
 /// What to run, as a command line says it.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Scenarios by name.
+    /// Scenarios by name; `NAME[KEY=VALUE]` for one cell of a matrix, as a run names it.
     pub names: Vec<String>,
     /// Sets by name.
     pub sets: Vec<String>,
@@ -129,12 +129,26 @@ impl Catalogue {
     pub fn resolve(&self, selection: &Selection) -> Result<Vec<Scenario>, Error> {
         let settings = Setting::joined(&selection.settings)?;
         let mut chosen: Vec<&Declaration> = Vec::new();
+        let mut scenarios: Vec<Scenario> = Vec::new();
         for name in &selection.names {
-            let declaration = self.find(name)?;
-            if chosen.iter().any(|known| known.name == declaration.name) {
+            let before = scenarios.len();
+            match name.split_once('[') {
+                None => {
+                    let declaration = self.find(name)?;
+                    scenarios.extend(declaration.scenarios(&settings)?);
+                    chosen.push(declaration);
+                }
+                Some((whole, _)) => {
+                    scenarios.push(cell(self.find(whole)?.scenarios(&settings)?, name)?);
+                }
+            }
+            let (earlier, added) = scenarios.split_at(before);
+            if added
+                .iter()
+                .any(|new| earlier.iter().any(|old| old.name == new.name))
+            {
                 return Err(Error::NamedTwice(name.clone()));
             }
-            chosen.push(declaration);
         }
         let standard = [STANDARD_SET.to_owned()];
         let nothing_named = selection.names.is_empty() && selection.sets.is_empty();
@@ -146,14 +160,14 @@ impl Catalogue {
             for declaration in self.set(set)? {
                 if !chosen.iter().any(|known| known.name == declaration.name) {
                     chosen.push(declaration);
+                    let made = declaration.scenarios(&settings)?;
+                    let new = |made: &Scenario| scenarios.iter().all(|old| old.name != made.name);
+                    let made: Vec<Scenario> = made.into_iter().filter(new).collect();
+                    scenarios.extend(made);
                 }
             }
         }
-        let resolved: Vec<Vec<Scenario>> = chosen
-            .into_iter()
-            .map(|declaration| declaration.scenarios(&settings))
-            .collect::<Result<_, _>>()?;
-        Ok(resolved.into_iter().flatten().collect())
+        Ok(scenarios)
     }
 
     fn set(&self, name: &str) -> Result<Vec<&Declaration>, Error> {
@@ -174,6 +188,19 @@ impl Catalogue {
         }
         Ok(members)
     }
+}
+
+/// The one that a run would call `name`.
+fn cell(scenarios: Vec<Scenario>, name: &str) -> Result<Scenario, Error> {
+    let nearest = nearest(
+        name,
+        scenarios.iter().map(|scenario| scenario.name.as_str()),
+    );
+    let found = scenarios.into_iter().find(|scenario| scenario.name == name);
+    found.ok_or_else(|| Error::UnknownScenario {
+        name: name.to_owned(),
+        nearest,
+    })
 }
 
 impl Declaration {

@@ -15,8 +15,6 @@ pub enum Place {
     },
     /// On the command line: `--set rows=0`.
     Argument(String),
-    /// Nowhere: a default of this program.
-    Default,
 }
 
 impl fmt::Display for Place {
@@ -24,7 +22,6 @@ impl fmt::Display for Place {
         match self {
             Place::File { file, line } => write!(f, "{file} line {line}"),
             Place::Argument(argument) => f.write_str(argument),
-            Place::Default => f.write_str("by default"),
         }
     }
 }
