@@ -248,6 +248,8 @@ fn a_preload_library_that_is_not_there_is_refused() {
         &["run", "--set", "env.LD_PRELOAD=x.so"],
         &["LD_PRELOAD", "use the key preload"],
     );
+    let own = "env.SQLITE_MEMBENCH_RUST_ALLOCATOR=jemalloc";
+    refused(&["run", "--set", own], &["use the keys rust_allocator"]);
     file_refused(
         &format!("{HEAD}[parameters]\nrows = 1\npreload = \"no.so\"\n"),
         &["mine/one.toml line 7", "mine/no.so"],

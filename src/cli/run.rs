@@ -100,7 +100,10 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
     let mut show = Show::new(arguments.format, arguments.quiet);
     let ran = harness::run(&scenarios, &options, &mut show);
     let (output, over_bound) = show.finish(&options.run_id, &options.environment);
-    let outcome = ran.map_err(Failure::failed)?;
+    let outcome = ran.map_err(|error| match error.is_usage() {
+        true => Failure::usage(error),
+        false => Failure::failed(error),
+    })?;
     if !arguments.quiet {
         output::complain(format_args!(
             "record: {}",

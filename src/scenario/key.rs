@@ -184,6 +184,9 @@ impl Key {
         let why = match name {
             "" => "it needs a name after the dot",
             "LD_PRELOAD" => "use the key preload, which checks that the library is there",
+            _ if name.starts_with("SQLITE_MEMBENCH_") => {
+                "this program sets it itself; use the keys rust_allocator and sqlite_allocator"
+            }
             _ if name.contains(['=', '\0']) => "its name cannot have = or NUL in it",
             _ => return Ok(Key::Env(name.to_owned())),
         };
