@@ -3,6 +3,7 @@
 //! A workload is handed a [`Marks`] and tells it where its phases begin and end, how far it is,
 //! and asks it whether to go on. What is measured at a mark is not the workload's business.
 
+pub mod content;
 pub mod database;
 pub mod insert;
 pub mod keys;
@@ -10,6 +11,8 @@ pub mod pragmas;
 pub mod schema;
 
 use std::fmt;
+
+use pragmas::{PragmaError, PragmaReadBack};
 
 /// A named span of a scenario.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -47,6 +50,8 @@ pub struct Stopped;
 ///
 /// `connections` are all connections that the workload has open at the mark, none of them in use.
 pub trait Marks {
+    /// Every connection is open and set up: its PRAGMAs as SQLite has them. Inside [`Phase::Open`].
+    fn opened(&mut self, _pragmas: &[PragmaReadBack]) {}
     /// `phase` begins now.
     fn begin(&mut self, phase: Phase);
     /// A reading inside `phase`: the workload stands between two of its steps.
@@ -81,6 +86,12 @@ pub enum Error {
         /// SQLite's own words.
         source: rusqlite::Error,
     },
+    /// What was asked for cannot be run.
+    #[error("{0}")]
+    Options(String),
+    /// A PRAGMA that was asked for cannot be run.
+    #[error(transparent)]
+    Pragma(#[from] PragmaError),
     /// The rows in the database are not the rows that went in.
     #[error("the database does not hold what was inserted: {0}")]
     Wrong(String),
@@ -92,5 +103,13 @@ pub enum Error {
 impl From<Stopped> for Error {
     fn from(Stopped: Stopped) -> Self {
         Error::Stopped
+    }
+}
+
+/// For `map_err`: says what was being done when SQLite said no.
+fn doing(what: impl FnOnce() -> String) -> impl FnOnce(rusqlite::Error) -> Error {
+    move |source| Error::Sqlite {
+        doing: what(),
+        source,
     }
 }

@@ -1,0 +1,152 @@
+//! The floor: the report's insert through raw `rusqlite::ffi` calls, and nothing else.
+//!
+//! The same PRAGMAs, DDL, commits and `shrink_memory` as [`sqlite_membench::workload::insert`], the
+//! same bindings that rusqlite makes (three texts a row, copied by SQLite), with ids made by the
+//! fewest instructions. Whatever a row costs above this is the price of the workload's Rust.
+
+use std::ffi::{CStr, CString, c_int};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::ptr;
+use std::time::{Duration, Instant};
+
+use rusqlite::ffi;
+
+const SETUP: &CStr = c"
+    PRAGMA automatic_index = ON;
+    PRAGMA cache_size = 32768;
+    PRAGMA cache_spill = OFF;
+    PRAGMA foreign_keys = ON;
+    PRAGMA journal_size_limit = 67110000;
+    PRAGMA locking_mode = NORMAL;
+    PRAGMA page_size = 4096;
+    PRAGMA recursive_triggers = ON;
+    PRAGMA secure_delete = ON;
+    PRAGMA synchronous = NORMAL;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA journal_mode = WAL;
+    PRAGMA wal_autocheckpoint = 16384;
+    CREATE TABLE IF NOT EXISTS \"user\" (\"id\" TEXT, \"username\" TEXT, \"password\" TEXT);
+    CREATE UNIQUE INDEX IF NOT EXISTS \"id\" ON \"user\" (\"id\");";
+
+/// The ids that the floor can write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawKeys {
+    /// The code point `i` in UTF-8, or U+FFFD.
+    GoRune,
+    /// `i` in decimal.
+    Decimal,
+}
+
+/// Inserts `rows` rows into a fresh database file, commits after every row `i` with
+/// `i % batch == 0`, and gives the time from the first BEGIN to the last COMMIT. Panics on any
+/// error: a floor with a hole in it is none.
+pub fn raw_insert(path: &Path, rows: u64, batch: u64, keys: RawKeys) -> Duration {
+    let path = CString::new(path.as_os_str().as_bytes()).expect("a path without NUL");
+    let flags = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE | ffi::SQLITE_OPEN_NOMUTEX;
+    let mut db = ptr::null_mut();
+    let mut insert = ptr::null_mut();
+    let sql = c"INSERT OR REPLACE INTO \"user\" VALUES (?, ?, ?);";
+    // SAFETY: all strings end in NUL and outlive the calls; `db` and `insert` are written before
+    // they are read, and are closed once, below.
+    unsafe {
+        let opened = ffi::sqlite3_open_v2(path.as_ptr(), &raw mut db, flags, ptr::null());
+        assert_eq!(opened, ffi::SQLITE_OK);
+        execute(db, SETUP);
+        let prepared =
+            ffi::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &raw mut insert, ptr::null_mut());
+        assert_eq!(prepared, ffi::SQLITE_OK);
+    }
+    let start = Instant::now();
+    // SAFETY: both handles are open, and used by this thread only.
+    unsafe { fill(db, insert, rows, batch, keys) };
+    let elapsed = start.elapsed();
+    // SAFETY: as above; nothing uses either afterwards.
+    unsafe {
+        ffi::sqlite3_finalize(insert);
+        assert_eq!(ffi::sqlite3_close(db), ffi::SQLITE_OK);
+    }
+    elapsed
+}
+
+/// # Safety
+/// `db` is open and `insert` is the INSERT, prepared on it.
+unsafe fn fill(
+    db: *mut ffi::sqlite3,
+    insert: *mut ffi::sqlite3_stmt,
+    rows: u64,
+    batch: u64,
+    keys: RawKeys,
+) {
+    let mut text = [0_u8; 20];
+    // SAFETY: the caller's promise, and the bound texts outlive their calls: SQLite copies them.
+    unsafe {
+        execute(db, c"BEGIN");
+        for i in 0..rows {
+            let id: &[u8] = match keys {
+                RawKeys::GoRune => go_rune(i).encode_utf8(&mut text).as_bytes(),
+                RawKeys::Decimal => decimal(i, &mut text),
+            };
+            bind(insert, 1, id);
+            bind(insert, 2, b"foo");
+            bind(insert, 3, b"bar");
+            let stepped = ffi::sqlite3_step(insert);
+            let reset = ffi::sqlite3_reset(insert);
+            assert!(
+                stepped == ffi::SQLITE_DONE && reset == ffi::SQLITE_OK,
+                "row {i}: {stepped}"
+            );
+            if i % batch == 0 {
+                execute(db, c"COMMIT");
+                execute(db, c"PRAGMA shrink_memory");
+                execute(db, c"BEGIN");
+            }
+        }
+        execute(db, c"COMMIT");
+    }
+}
+
+/// # Safety
+/// `statement` is prepared and takes `index`.
+unsafe fn bind(statement: *mut ffi::sqlite3_stmt, index: c_int, text: &[u8]) {
+    // SAFETY: the caller's promise; SQLITE_TRANSIENT has SQLite copy `text` before it returns.
+    let bound = unsafe {
+        let length = text.len() as c_int;
+        ffi::sqlite3_bind_text(
+            statement,
+            index,
+            text.as_ptr().cast(),
+            length,
+            ffi::SQLITE_TRANSIENT(),
+        )
+    };
+    assert_eq!(bound, ffi::SQLITE_OK);
+}
+
+/// # Safety
+/// `db` is open.
+unsafe fn execute(db: *mut ffi::sqlite3, sql: &CStr) {
+    // SAFETY: the caller's promise; no callback, no message.
+    let result =
+        unsafe { ffi::sqlite3_exec(db, sql.as_ptr(), None, ptr::null_mut(), ptr::null_mut()) };
+    assert_eq!(result, ffi::SQLITE_OK, "{}", sql.to_string_lossy());
+}
+
+fn go_rune(i: u64) -> char {
+    u32::try_from(i)
+        .ok()
+        .and_then(char::from_u32)
+        .unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+fn decimal(mut i: u64, text: &mut [u8; 20]) -> &[u8] {
+    let mut start = text.len();
+    loop {
+        start -= 1;
+        text[start] = b'0' + (i % 10) as u8;
+        i /= 10;
+        if i == 0 {
+            return &text[start..];
+        }
+    }
+}
