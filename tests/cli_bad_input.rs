@@ -130,6 +130,8 @@ fn a_key_of_another_workload_is_told_apart() {
 
 #[test]
 fn a_wrong_type_is_told_the_right_one() {
+    let attached = ["run", "--set", "database=attach:memry"];
+    refused(&attached, &["did you mean memory?"]);
     refused(
         &["run", "--set", "rows=many"],
         &["rows takes an integer, not many"],

@@ -203,6 +203,19 @@ fn parameters_carry_the_names_that_set_takes() {
 }
 
 #[test]
+fn a_database_can_be_attached() {
+    let databases: Vec<String> = resolve(&["insert-database-kinds"], &[])
+        .iter()
+        .map(|scenario| options(scenario).database.to_string())
+        .collect();
+    assert_eq!(databases.len(), 14);
+    assert!(
+        databases.contains(&"attach:memory-shared".to_owned()),
+        "{databases:?}"
+    );
+}
+
+#[test]
 fn arrays_multiply_with_the_last_key_running_fastest() {
     let names: Vec<_> = resolve(&["insert-allocators"], &[])
         .into_iter()

@@ -10,7 +10,7 @@ use super::matrix::{Cell, cell_name, cells};
 use super::setting::{Kind, Setting, UNSET, Value};
 use super::{Declaration, Scenario, Workload, default_memsys5_heap_bytes, units};
 use crate::allocator::{RustAllocator, SqliteAllocator};
-use crate::workload::database::DatabaseKind;
+use crate::workload::database::{Database, DatabaseKind};
 use crate::workload::insert::{InsertOptions, PragmaScope, Shrink, Statements, Transaction};
 use crate::workload::keys::KeyMode;
 use crate::workload::pragmas::Pragma;
@@ -80,7 +80,7 @@ impl<'a> Draft<'a> {
             shrink: Shrink::default(),
             pragma_scope: PragmaScope::default(),
             pragmas: Vec::new(),
-            database: DatabaseKind::default(),
+            database: DatabaseKind::default().into(),
             readings: 0,
         };
         Draft {
@@ -133,7 +133,7 @@ impl<'a> Draft<'a> {
             Parameter::Statements => options.statements = choice(key, value)?,
             Parameter::Shrink => options.shrink = choice(key, value)?,
             Parameter::PragmaScope => options.pragma_scope = choice(key, value)?,
-            Parameter::Database => options.database = choice(key, value)?,
+            Parameter::Database => options.database = database(key, value)?,
             Parameter::Readings => {
                 let readings = value.integer(key, 0, 100_000)?;
                 options.readings = u32::try_from(readings).unwrap_or(u32::MAX);
@@ -147,6 +147,21 @@ impl<'a> Draft<'a> {
         }
         Ok(())
     }
+}
+
+/// A kind, or `attach:` and a kind.
+fn database(key: &Key, value: &Value) -> Result<Database, Problem> {
+    let Some(kind) = value.text.strip_prefix("attach:") else {
+        return choice::<DatabaseKind>(key, value).map(Database::from);
+    };
+    let kind = Value {
+        text: kind.to_owned(),
+        ..value.clone()
+    };
+    Ok(Database {
+        kind: choice(key, &kind)?,
+        attached: true,
+    })
 }
 
 fn scaled(rows: u64, scale: f64) -> Result<u64, Problem> {
