@@ -4,8 +4,8 @@ use super::output::{Output, complain};
 use super::progress::Progress;
 use super::run::RunFormat;
 use crate::harness::Watcher;
-use crate::record::{ErrorRecord, Line};
-use crate::report::{ScenarioReport, csv, json, terminal};
+use crate::record::Line;
+use crate::report::{ScenarioReport, csv, describe, json, terminal};
 use crate::scenario::Scenario;
 
 /// Writes each scenario when it has ended; for JSON, keeps them all for one object.
@@ -62,8 +62,7 @@ impl Show {
         // The table has them where they belong; elsewhere a person must still see them.
         if self.format != RunFormat::Table {
             for error in &report.errors {
-                let ErrorRecord { what, message, .. } = error;
-                complain(format_args!("{}: {what}: {message}", report.name));
+                complain(format_args!("{}: {}", report.name, describe(error)));
             }
         }
         match self.format {
@@ -86,7 +85,7 @@ impl Watcher for Show {
             (Line::Progress(progress), _) => self.progress.update(progress),
             (_, Some(report)) => report.line(line),
             (Line::Error(error), None) => {
-                complain(format_args!("{}: {}", error.what, error.message));
+                complain(format_args!("{}", describe(error)));
             }
             (_, None) => {}
         }

@@ -142,11 +142,10 @@ mod tests {
         let options = map["sqlite"]["compile_options"].as_array().unwrap();
         assert!(options.is_sorted_by_key(|option| option.as_str()));
         assert!(map["rustc"].as_str().unwrap().starts_with("rustc 1."));
+        let jemalloc = map["allocators"]["jemalloc"].as_str().unwrap();
         assert!(
-            map["allocators"]["jemalloc"]
-                .as_str()
-                .unwrap()
-                .starts_with('5')
+            jemalloc.starts_with('5') && !jemalloc.contains('\0'),
+            "{jemalloc:?}"
         );
     }
 }

@@ -21,7 +21,7 @@ impl Software {
         let (sqlite_source_id, sqlite_options) = sqlite().unwrap_or_default();
         Software {
             libc: libc(root),
-            jemalloc: tikv_jemalloc_ctl::version::read().ok().map(str::to_owned),
+            jemalloc: jemalloc(),
             sqlite_source_id,
             sqlite_options,
         }
@@ -92,6 +92,12 @@ pub(super) fn variables(all: impl Iterator<Item = (OsString, OsString)>) -> Map<
         .collect();
     chosen.sort_by(|a, b| a.0.cmp(&b.0));
     chosen.into_iter().collect()
+}
+
+fn jemalloc() -> Option<String> {
+    // Its end is the end of a C string.
+    let version = tikv_jemalloc_ctl::version::read().ok()?;
+    Some(version.trim_end_matches('\0').to_owned())
 }
 
 /// Source id and compile options, from SQLite itself.

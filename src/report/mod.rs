@@ -32,6 +32,16 @@ pub struct ScenarioReport {
     last_reading: Option<PhaseRecord>,
 }
 
+/// An error for a person: messages are whole, and some begin with what they are about.
+pub fn describe(error: &ErrorRecord) -> String {
+    let ErrorRecord { what, message, .. } = error;
+    if message.starts_with(what.as_str()) {
+        message.clone()
+    } else {
+        format!("{what}: {message}")
+    }
+}
+
 /// What `unattributed` may come to: 1 % of RSS, or 1 MiB where that is more.
 pub fn bound_bytes(rss_bytes: i64) -> i64 {
     (rss_bytes / 100).max(1 << 20)
@@ -204,6 +214,20 @@ mod tests {
             (ledger.rss_bytes, ledger.unattributed_bytes) = (rss, unattributed);
             assert_eq!(within_bound(&ledger), within, "{rss} {unattributed}");
         }
+    }
+
+    #[test]
+    fn an_error_says_what_it_is_about_once() {
+        let error = |message: &str| ErrorRecord {
+            scenario: None,
+            what: "limit_rss".into(),
+            message: message.into(),
+        };
+        assert_eq!(
+            describe(&error("limit_rss: too much")),
+            "limit_rss: too much"
+        );
+        assert_eq!(describe(&error("too much")), "limit_rss: too much");
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 
 use super::format::{bar, bytes, count, nanoseconds, share, unsigned_bytes};
-use super::{ScenarioReport, bound_bytes, within_bound};
+use super::{ScenarioReport, bound_bytes, describe, within_bound};
 use crate::record::{LedgerRecord, PhaseRecord, TermRecord};
 
 /// Owners in the order in which they are always shown.
@@ -84,7 +84,7 @@ fn write_header(out: &mut dyn Write, report: &ScenarioReport) -> io::Result<()> 
         )?;
     }
     for error in &report.errors {
-        writeln!(out, "  {BAD}{}: {}{BAD:#}", error.what, error.message)?;
+        writeln!(out, "  {BAD}{}{BAD:#}", describe(error))?;
     }
     Ok(())
 }
