@@ -1,1 +1,11 @@
-fn main() {}
+//! The program: parse, dispatch, exit code. All of it is `sqlite_membench::cli`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
+    sqlite_membench::allocator::global::Switchable::new();
+
+fn main() -> ExitCode {
+    sqlite_membench::cli::main()
+}

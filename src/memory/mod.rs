@@ -5,6 +5,8 @@
 //! counts, and show as `instrument`.
 
 mod claims;
+#[cfg(feature = "cli")]
+mod connections;
 pub mod glibc;
 pub mod jemalloc;
 pub mod ledger;
@@ -19,6 +21,8 @@ pub mod sqlite;
 mod stacks;
 mod terms;
 mod text;
+#[cfg(feature = "cli")]
+pub mod wait;
 
 pub use ledger::{Ledger, Owner, Term};
 pub use observer::{Absent, Observer, Unclaimed};

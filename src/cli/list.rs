@@ -1,0 +1,92 @@
+//! `list`: the scenarios there are.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use anstyle::Style;
+use clap::Args;
+use serde_json::json;
+
+use super::output::Output;
+use super::{Exit, Failure, Format};
+use crate::scenario::{Catalogue, Declaration};
+
+/// What `list` takes.
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Add every *.toml of a directory to the built-in scenarios
+    #[arg(long, value_name = "DIR")]
+    scenarios: Option<PathBuf>,
+    /// How to write
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Exit, Failure> {
+    let mut catalogue = Catalogue::built_in().map_err(Failure::usage)?;
+    if let Some(directory) = &arguments.scenarios {
+        catalogue.add_directory(directory).map_err(Failure::usage)?;
+    }
+    let mut output = Output::default();
+    output.write(|out| match arguments.format {
+        Format::Table => table(out, catalogue.declarations()),
+        Format::Json => write_json(out, catalogue.declarations()),
+    });
+    output.finish(Exit::Done)
+}
+
+fn table(out: &mut dyn Write, declarations: &[Declaration]) -> io::Result<()> {
+    let bold = Style::new().bold();
+    let dim = Style::new().dimmed();
+    let width = declarations.iter().map(|d| d.name.len()).max().unwrap_or(0);
+    for declaration in declarations {
+        let Declaration {
+            name,
+            summary,
+            sets,
+            ..
+        } = declaration;
+        let runs = match declaration.cells() {
+            1 => String::new(),
+            several => format!(" ×{several}"),
+        };
+        let sets = sets.join(", ");
+        writeln!(
+            out,
+            "{bold}{name:<width$}{bold:#}  {summary} {dim}[{sets}]{runs}{dim:#}"
+        )?;
+    }
+    writeln!(
+        out,
+        "\n{dim}run one: sqlite-membench run NAME; a set in brackets: run --set-of SET{dim:#}"
+    )
+}
+
+fn write_json(out: &mut dyn Write, declarations: &[Declaration]) -> io::Result<()> {
+    let one = |declaration: &Declaration| {
+        let Declaration {
+            name,
+            summary,
+            about,
+            sets,
+            settings,
+            limits,
+            file,
+            ..
+        } = declaration;
+        let settings: serde_json::Map<_, _> = settings
+            .iter()
+            .map(|setting| {
+                let values = setting.values.iter().map(|value| value.text.as_str());
+                (setting.key.to_string(), json!(values.collect::<Vec<_>>()))
+            })
+            .collect();
+        json!({
+            "name": name, "summary": summary, "about": about, "workload": "insert", "sets": sets,
+            "file": file, "scenarios": declaration.cells(), "settings": settings, "limits": limits,
+        })
+    };
+    let all: Vec<_> = declarations.iter().map(one).collect();
+    serde_json::to_writer_pretty(&mut *out, &all)?;
+    writeln!(out)
+}

@@ -1,0 +1,133 @@
+//! The command line: a file a verb, and what they share.
+//!
+//! Everything that can be wrong with what was asked is found before anything is written. Results
+//! go to standard output, progress and messages to standard error.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+mod env;
+mod list;
+mod output;
+mod progress;
+mod run;
+mod run_dir;
+mod watcher;
+
+/// How a command ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Everything was done.
+    Done,
+    /// A gate failed: the remainder of a ledger is over its bound under `--strict`.
+    Gate,
+    /// Bad usage, or a scenario that cannot be used; nothing was written.
+    Usage,
+    /// A testee failed, or output could not be written.
+    Failed,
+    /// Ctrl-C.
+    Interrupted,
+}
+
+impl Exit {
+    /// As the shell sees it.
+    pub fn code(self) -> u8 {
+        match self {
+            Exit::Done => 0,
+            Exit::Gate => 1,
+            Exit::Usage => 2,
+            Exit::Failed => 3,
+            Exit::Interrupted => 130,
+        }
+    }
+}
+
+/// A command that cannot go on: the code, and what to say.
+#[derive(Debug)]
+struct Failure {
+    exit: Exit,
+    error: anyhow::Error,
+}
+
+impl Failure {
+    fn usage(error: impl Into<anyhow::Error>) -> Self {
+        Failure {
+            exit: Exit::Usage,
+            error: error.into(),
+        }
+    }
+
+    fn failed(error: impl Into<anyhow::Error>) -> Self {
+        Failure {
+            exit: Exit::Failed,
+            error: error.into(),
+        }
+    }
+}
+
+/// Criterion benchmarks and a memory ledger for SQLite under Rust: every resident byte, by owner.
+///
+/// Without a command the standard set runs: the reported 10-million-row insert, under SQLite's
+/// default allocator and under an arena of its own.
+#[derive(Debug, Parser)]
+#[command(name = "sqlite-membench", version, about, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 a gate failed (--strict), 2 bad usage or bad \
+scenario, 3 a testee failed or output could not be written, 130 interrupted.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run scenarios and show who owns the memory
+    Run(Box<run::Arguments>),
+    /// Show the scenarios, built in and from --scenarios DIR
+    List(list::Arguments),
+    /// Show what is recorded about this machine, and what cannot be measured here and why
+    Env(env::Arguments),
+}
+
+/// How `list` and `env` write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a person.
+    Table,
+    /// For a program.
+    Json,
+}
+
+/// The verb by which the harness starts a testee; it is nobody else's, so no help shows it.
+const TESTEE: &str = "testee";
+
+/// The program, whole.
+pub fn main() -> ExitCode {
+    let argv: Vec<_> = std::env::args_os().collect();
+    // Before anything is allocated that a ledger would count.
+    if argv.get(1).is_some_and(|verb| verb == TESTEE) {
+        return crate::testee::main();
+    }
+    let cli = match argv.len() {
+        0 | 1 => Cli::parse_from(["sqlite-membench", "run"]),
+        _ => Cli::parse_from(&argv),
+    };
+    let argv = argv
+        .iter()
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let done = match cli.command {
+        Some(Command::Run(arguments)) => run::run(&arguments, argv),
+        Some(Command::List(arguments)) => list::run(&arguments),
+        Some(Command::Env(arguments)) => env::run(&arguments),
+        None => Err(Failure::usage(anyhow::anyhow!(
+            "a command is missing; see --help"
+        ))),
+    };
+    let exit = done.unwrap_or_else(|Failure { exit, error }| {
+        output::complain(format_args!("error: {error:#}"));
+        exit
+    });
+    ExitCode::from(exit.code())
+}

@@ -1,0 +1,250 @@
+//! What a person or a program reads after a run: a table, one JSON object, CSV.
+//!
+//! Built from the lines of the record and from nothing else. A [`ScenarioReport`] keeps the ends
+//! of phases, the result and the errors; of the samples it keeps the peak and of the readings the
+//! last one, so that it does not grow with the length of a run.
+
+use crate::record::{ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord};
+use crate::scenario::Scenario;
+
+pub mod csv;
+pub mod format;
+pub mod json;
+pub mod terminal;
+
+/// What a run had to say about one scenario.
+#[derive(Debug, Clone, Default)]
+pub struct ScenarioReport {
+    /// Unique in the run.
+    pub name: String,
+    /// By the name that `--set` takes.
+    pub parameters: serde_json::Map<String, serde_json::Value>,
+    /// What the testee said of itself; absent where it never got so far.
+    pub scenario: Option<ScenarioRecord>,
+    /// The ends of phases; the last reading too, where its phase never ended.
+    pub phases: Vec<PhaseRecord>,
+    /// What the workload left behind.
+    pub result: Option<ResultRecord>,
+    /// In the order in which they happened; the first is the cause.
+    pub errors: Vec<ErrorRecord>,
+    /// The largest sample taken from outside.
+    pub peak_sample_bytes: u64,
+    last_reading: Option<PhaseRecord>,
+}
+
+/// An error for a person: messages are whole, and some begin with what they are about.
+pub fn describe(error: &ErrorRecord) -> String {
+    let ErrorRecord { what, message, .. } = error;
+    if message.starts_with(what.as_str()) {
+        message.clone()
+    } else {
+        format!("{what}: {message}")
+    }
+}
+
+/// What `unattributed` may come to: 1 % of RSS, or 1 MiB where that is more.
+pub fn bound_bytes(rss_bytes: i64) -> i64 {
+    (rss_bytes / 100).max(1 << 20)
+}
+
+/// Whether a ledger's remainder is within its bound, on either side of zero.
+pub fn within_bound(ledger: &LedgerRecord) -> bool {
+    ledger.unattributed_bytes.unsigned_abs() <= bound_bytes(ledger.rss_bytes).unsigned_abs()
+}
+
+impl ScenarioReport {
+    /// Before the first line.
+    pub fn new(scenario: &Scenario) -> Self {
+        ScenarioReport {
+            name: scenario.name.clone(),
+            parameters: scenario.parameters(),
+            ..ScenarioReport::default()
+        }
+    }
+
+    /// Takes from `line` what is to be kept.
+    pub fn line(&mut self, line: &Line) {
+        match line {
+            Line::Scenario(record) => {
+                self.parameters = record.parameters.clone();
+                self.scenario = Some(record.clone());
+            }
+            Line::Phase(phase) if phase.reading.is_some() => {
+                self.last_reading = Some(phase.clone());
+            }
+            Line::Phase(phase) => {
+                self.last_reading = None;
+                self.phases.push(phase.clone());
+            }
+            Line::Sample(sample) => {
+                self.peak_sample_bytes = self.peak_sample_bytes.max(sample.rss_bytes);
+            }
+            Line::Result(result) => self.result = Some(result.clone()),
+            Line::Error(error) => self.errors.push(error.clone()),
+            Line::Run(_) | Line::Environment(_) | Line::Progress(_) => {}
+        }
+    }
+
+    /// After the last line: a phase that never ended is shown by its last reading.
+    pub fn ended(&mut self) {
+        if let Some(mut reading) = self.last_reading.take() {
+            reading.partial = true;
+            self.phases.push(reading);
+        }
+    }
+
+    /// The most that was ever resident, by whoever saw most; 0 where nobody looked.
+    pub fn peak_bytes(&self) -> u64 {
+        let phases = self.phases.iter().map(|phase| phase.peak_rss_bytes);
+        let result = self.result.as_ref().map(|result| result.peak_rss_bytes);
+        phases
+            .chain(result)
+            .chain([self.peak_sample_bytes])
+            .max()
+            .unwrap_or(0)
+    }
+
+    /// The phases whose remainder is over its bound.
+    pub fn over_bound(&self) -> impl Iterator<Item = &PhaseRecord> {
+        self.phases
+            .iter()
+            .filter(|phase| !within_bound(&phase.ledger))
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod samples {
+    //! Lines as a testee writes them.
+
+    use super::*;
+    use crate::record::TermRecord;
+
+    fn term(owner: &'static str, term: &'static str, bytes: i64) -> TermRecord {
+        TermRecord {
+            owner: owner.into(),
+            term: term.into(),
+            bytes,
+            source: "a \"test\", no more".into(),
+            counts: true,
+            within: None,
+        }
+    }
+
+    fn split(within: &'static str, name: &'static str, bytes: i64) -> TermRecord {
+        TermRecord {
+            counts: false,
+            within: Some(within.into()),
+            ..term("sqlite", name, bytes)
+        }
+    }
+
+    /// A phase whose terms add up, with `unattributed` left over.
+    pub(crate) fn phase(name: &str, unattributed: i64) -> PhaseRecord {
+        let terms = vec![
+            term("sqlite", "live", 80 << 20),
+            split("live", "page_cache", 70 << 20),
+            split("page_cache", "dirty", 10 << 20),
+            split("live", "statements", 6 << 10),
+            term("sqlite", "untouched", -(1 << 20)),
+            term("program", "data", 3 << 20),
+        ];
+        let counted: i64 = terms.iter().filter(|t| t.counts).map(|t| t.bytes).sum();
+        PhaseRecord {
+            scenario: "s[a=1,b=2]".into(),
+            phase: name.into(),
+            reading: None,
+            partial: false,
+            at_ns: 2_500_000_000,
+            elapsed_ns: 2_000_000_000,
+            user_ns: 1,
+            system_ns: 2,
+            page_faults: 3,
+            peak_rss_bytes: 90 << 20,
+            open_files: 4,
+            rows: Some(1000),
+            ledger_ns: 5,
+            ledger: LedgerRecord {
+                rss_bytes: counted + unattributed,
+                unattributed_bytes: unattributed,
+                terms,
+            },
+        }
+    }
+
+    /// A scenario that went well.
+    pub(crate) fn report() -> ScenarioReport {
+        let mut report = ScenarioReport {
+            name: "s[a=1,b=2]".into(),
+            ..Default::default()
+        };
+        report.line(&Line::Phase(phase("fill", 500 << 10)));
+        report.line(&Line::Phase(phase("close", 0)));
+        report.line(&Line::Result(ResultRecord {
+            scenario: report.name.clone(),
+            inserted: 10_000_000,
+            rows: 1_112_064,
+            distinct_rows: 1_112_064,
+            last_rowid: 10_000_000,
+            content_hash: "00".into(),
+            verified: true,
+            rows_per_second: 512_345.6,
+            peak_rss_bytes: 91 << 20,
+            user_ns: 1_000_000_000,
+            system_ns: 500_000_000,
+        }));
+        report.ended();
+        report
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_is_one_percent_but_at_least_a_mebibyte_on_both_sides_of_zero() {
+        let mut ledger = samples::phase("fill", 0).ledger;
+        for (rss, unattributed, within) in [
+            (10 << 20, 1 << 20, true),
+            (10 << 20, (1 << 20) + 1, false),
+            (10 << 20, -(1 << 20) - 1, false),
+            (1000 << 20, 10 << 20, true),
+            (1000 << 20, (10 << 20) + 1, false),
+        ] {
+            (ledger.rss_bytes, ledger.unattributed_bytes) = (rss, unattributed);
+            assert_eq!(within_bound(&ledger), within, "{rss} {unattributed}");
+        }
+    }
+
+    #[test]
+    fn an_error_says_what_it_is_about_once() {
+        let error = |message: &str| ErrorRecord {
+            scenario: None,
+            what: "limit_rss".into(),
+            message: message.into(),
+        };
+        assert_eq!(
+            describe(&error("limit_rss: too much")),
+            "limit_rss: too much"
+        );
+        assert_eq!(describe(&error("too much")), "limit_rss: too much");
+    }
+
+    #[test]
+    fn a_phase_that_never_ended_is_shown_by_its_last_reading() {
+        let mut report = ScenarioReport::default();
+        for reading in 1..=3 {
+            let phase = PhaseRecord {
+                reading: Some(reading),
+                ..samples::phase("fill", 0)
+            };
+            report.line(&Line::Phase(phase));
+        }
+        report.ended();
+        assert_eq!(report.phases.len(), 1);
+        assert_eq!(
+            (report.phases[0].reading, report.phases[0].partial),
+            (Some(3), true)
+        );
+    }
+}

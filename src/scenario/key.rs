@@ -1,0 +1,278 @@
+//! The keys of a scenario, the same in TOML and in `--set`.
+
+use super::error::{Problem, nearest};
+
+/// One key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// Of the workload or of the testee.
+    Parameter(Parameter),
+    /// `pragma.NAME`, lower case.
+    Pragma(String),
+    /// `env.NAME`
+    Env(String),
+}
+
+/// The keys that are neither a PRAGMA nor an environment variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each is the key of the same name")]
+pub enum Parameter {
+    Rows,
+    Scale,
+    Seed,
+    Keys,
+    Batch,
+    Transaction,
+    Statements,
+    Shrink,
+    PragmaScope,
+    Database,
+    Readings,
+    RustAllocator,
+    SqliteAllocator,
+    Memsys5Heap,
+    Preload,
+}
+
+/// Every parameter of workload `insert` and its name.
+const PARAMETERS: [(&str, Parameter); 15] = [
+    ("rows", Parameter::Rows),
+    ("scale", Parameter::Scale),
+    ("seed", Parameter::Seed),
+    ("keys", Parameter::Keys),
+    ("batch", Parameter::Batch),
+    ("transaction", Parameter::Transaction),
+    ("statements", Parameter::Statements),
+    ("shrink", Parameter::Shrink),
+    ("pragma_scope", Parameter::PragmaScope),
+    ("database", Parameter::Database),
+    ("readings", Parameter::Readings),
+    ("rust_allocator", Parameter::RustAllocator),
+    ("sqlite_allocator", Parameter::SqliteAllocator),
+    ("memsys5_heap", Parameter::Memsys5Heap),
+    ("preload", Parameter::Preload),
+];
+
+/// Keys of the workloads that copy and dump a database.
+const NOT_OF_INSERT: [&str; 8] = [
+    "cycles",
+    "workers",
+    "placement",
+    "backup_pages",
+    "schema",
+    "dump",
+    "snapshot",
+    "trim",
+];
+
+/// Every PRAGMA of SQLite that takes a value and does not run a check or a report instead.
+const PRAGMAS: [&str; 45] = [
+    "analysis_limit",
+    "application_id",
+    "auto_vacuum",
+    "automatic_index",
+    "busy_timeout",
+    "cache_size",
+    "cache_spill",
+    "case_sensitive_like",
+    "cell_size_check",
+    "checkpoint_fullfsync",
+    "count_changes",
+    "data_store_directory",
+    "default_cache_size",
+    "defer_foreign_keys",
+    "empty_result_callbacks",
+    "encoding",
+    "foreign_keys",
+    "full_column_names",
+    "fullfsync",
+    "hard_heap_limit",
+    "ignore_check_constraints",
+    "journal_mode",
+    "journal_size_limit",
+    "legacy_alter_table",
+    "locking_mode",
+    "max_page_count",
+    "mmap_size",
+    "page_size",
+    "query_only",
+    "read_uncommitted",
+    "recursive_triggers",
+    "reverse_unordered_selects",
+    "schema_version",
+    "secure_delete",
+    "short_column_names",
+    "soft_heap_limit",
+    "synchronous",
+    "temp_store",
+    "temp_store_directory",
+    "threads",
+    "trusted_schema",
+    "user_version",
+    "wal_autocheckpoint",
+    "wal_checkpoint",
+    "writable_schema",
+];
+
+impl Parameter {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        PARAMETERS
+            .iter()
+            .find(|(_, p)| *p == self)
+            .map_or("?", |(name, _)| name)
+    }
+
+    /// By its name.
+    pub fn parse(name: &str) -> Result<Parameter, Problem> {
+        if let Some((_, parameter)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
+            return Ok(*parameter);
+        }
+        if NOT_OF_INSERT.contains(&name) {
+            return Err(Problem::NotApplicable {
+                key: name.to_owned(),
+                workload: "insert",
+            });
+        }
+        let known = PARAMETERS.iter().map(|(name, _)| *name);
+        Err(Problem::UnknownKey {
+            key: name.to_owned(),
+            nearest: nearest(name, known),
+        })
+    }
+}
+
+impl Key {
+    /// As `--set` writes it; a known PRAGMA needs no `pragma.` before it.
+    pub fn parse(text: &str) -> Result<Key, Problem> {
+        if let Some(name) = text.strip_prefix("pragma.") {
+            return Key::pragma(name);
+        }
+        if let Some(name) = text.strip_prefix("env.") {
+            return Key::env(name);
+        }
+        if is_pragma(text) {
+            return Key::pragma(text);
+        }
+        Parameter::parse(text)
+            .map(Key::Parameter)
+            .map_err(|problem| match problem {
+                Problem::UnknownKey { key, .. } => {
+                    let known = PARAMETERS.iter().map(|(name, _)| *name).chain(PRAGMAS);
+                    Problem::UnknownKey {
+                        nearest: nearest(&key, known),
+                        key,
+                    }
+                }
+                other => other,
+            })
+    }
+
+    /// A PRAGMA by its name.
+    pub fn pragma(name: &str) -> Result<Key, Problem> {
+        if is_pragma(name) {
+            return Ok(Key::Pragma(name.to_lowercase()));
+        }
+        Err(Problem::UnknownPragma {
+            name: name.to_owned(),
+            nearest: nearest(name, PRAGMAS),
+        })
+    }
+
+    /// An environment variable by its name.
+    pub fn env(name: &str) -> Result<Key, Problem> {
+        let why = match name {
+            "" => "it needs a name after the dot",
+            "LD_PRELOAD" => "use the key preload, which checks that the library is there",
+            _ if name.starts_with("SQLITE_MEMBENCH_") => {
+                "this program sets it itself; use the keys rust_allocator and sqlite_allocator"
+            }
+            _ if name.contains(['=', '\0']) => "its name cannot have = or NUL in it",
+            _ => return Ok(Key::Env(name.to_owned())),
+        };
+        Err(Problem::Env {
+            name: name.to_owned(),
+            why,
+        })
+    }
+
+    /// Whether a comma in a `--set` value parts two values.
+    pub(crate) fn commas_part(&self) -> bool {
+        !matches!(self, Key::Env(_) | Key::Parameter(Parameter::Preload))
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Key::Parameter(parameter) => f.write_str(parameter.name()),
+            Key::Pragma(name) => write!(f, "pragma.{name}"),
+            Key::Env(name) => write!(f, "env.{name}"),
+        }
+    }
+}
+
+fn is_pragma(name: &str) -> bool {
+    PRAGMAS.contains(&name.to_lowercase().as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_pragma_may_stand_for_itself() {
+        assert_eq!(Key::parse("cache_spill"), Key::parse("pragma.cache_spill"));
+        assert_eq!(
+            Key::parse("pragma.Cache_Spill"),
+            Ok(Key::Pragma("cache_spill".into()))
+        );
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_of_keys_and_pragmas() {
+        let nearest_of = |text| match Key::parse(text) {
+            Err(Problem::UnknownKey { nearest, .. } | Problem::UnknownPragma { nearest, .. }) => {
+                nearest
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(nearest_of("rowz").as_deref(), Some("rows"));
+        assert_eq!(nearest_of("cach_spill").as_deref(), Some("cache_spill"));
+        assert_eq!(
+            nearest_of("pragma.sinchronous").as_deref(),
+            Some("synchronous")
+        );
+    }
+
+    #[test]
+    fn a_key_of_another_workload_is_told_apart_from_an_unknown_one() {
+        for key in NOT_OF_INSERT {
+            let problem = Key::parse(key).unwrap_err().to_string();
+            assert_eq!(
+                problem,
+                format!("{key} does not apply to workload insert; leave it out")
+            );
+        }
+    }
+
+    #[test]
+    fn every_pragma_of_the_list_is_one_that_sqlite_has() {
+        let db = rusqlite::Connection::open_in_memory().unwrap();
+        let mut statement = db.prepare("SELECT name FROM pragma_pragma_list").unwrap();
+        let known: Vec<String> = statement
+            .query_map([], |row| row.get(0))
+            .unwrap()
+            .map(Result::unwrap)
+            .collect();
+        let absent: Vec<_> = PRAGMAS
+            .iter()
+            .filter(|p| !known.iter().any(|k| k == *p))
+            .collect();
+        // Present only where SQLite is compiled for them.
+        assert!(
+            absent.iter().all(|p| ["data_store_directory"].contains(p)),
+            "{absent:?}"
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! A cell of the matrix, read as the scenario that it is.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::choice::choice;
+use super::error::{Error, Problem};
+use super::key::{Key, Parameter};
+use super::matrix::{Cell, cell_name, cells};
+use super::setting::{Kind, Setting, UNSET, Value};
+use super::{Declaration, Scenario, Workload, default_memsys5_heap_bytes, units};
+use crate::allocator::{RustAllocator, SqliteAllocator};
+use crate::workload::database::{Database, DatabaseKind};
+use crate::workload::insert::{InsertOptions, PragmaScope, Shrink, Statements, Transaction};
+use crate::workload::keys::KeyMode;
+use crate::workload::pragmas::Pragma;
+
+/// What a rowid can count.
+const MOST_ROWS: u64 = i64::MAX as u64;
+
+/// `sqlite3_config(SQLITE_CONFIG_HEAP)` takes an `int`.
+const MOST_HEAP_BYTES: u64 = i32::MAX as u64;
+
+impl Declaration {
+    /// Every scenario that this declaration makes with `overrides` over its own settings.
+    pub(super) fn scenarios(&self, overrides: &[Setting]) -> Result<Vec<Scenario>, Error> {
+        let settings = Setting::overlay(&self.settings, overrides);
+        let cell = |cell| self.scenario(&settings, &cell);
+        cells(&self.name, &settings)?
+            .into_iter()
+            .map(cell)
+            .collect()
+    }
+
+    fn scenario(&self, settings: &[Setting], cell: &Cell<'_>) -> Result<Scenario, Error> {
+        let mut draft = Draft::new(&self.directory);
+        for (key, value) in cell {
+            draft
+                .take(key, value)
+                .map_err(|problem| problem.at(Some(&self.name), &value.place))?;
+        }
+        if let Some((scale, value)) = &draft.scale {
+            draft.options.rows = scaled(draft.options.rows, *scale)
+                .map_err(|problem| problem.at(Some(&self.name), &value.place))?;
+        }
+        Ok(Scenario {
+            name: cell_name(&self.name, settings, cell),
+            workload: Workload::Insert(draft.options),
+            rust_allocator: draft.rust_allocator,
+            sqlite_allocator: draft.sqlite_allocator,
+            memsys5_heap_bytes: draft.memsys5_heap_bytes,
+            env: draft.env,
+            preload: draft.preload,
+            limits: self.limits,
+        })
+    }
+}
+
+/// A scenario that grows key by key.
+struct Draft<'a> {
+    directory: &'a Path,
+    scale: Option<(f64, Value)>,
+    options: InsertOptions,
+    rust_allocator: RustAllocator,
+    sqlite_allocator: SqliteAllocator,
+    memsys5_heap_bytes: u64,
+    env: BTreeMap<String, String>,
+    preload: Option<PathBuf>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(directory: &'a Path) -> Self {
+        let options = InsertOptions {
+            rows: 1,
+            keys: KeyMode::default(),
+            seed: 1,
+            batch: 32768,
+            transaction: Transaction::default(),
+            statements: Statements::default(),
+            shrink: Shrink::default(),
+            pragma_scope: PragmaScope::default(),
+            pragmas: Vec::new(),
+            database: DatabaseKind::default().into(),
+            readings: 0,
+        };
+        Draft {
+            directory,
+            scale: None,
+            options,
+            rust_allocator: RustAllocator::default(),
+            sqlite_allocator: SqliteAllocator::default(),
+            memsys5_heap_bytes: default_memsys5_heap_bytes(),
+            env: BTreeMap::new(),
+            preload: None,
+        }
+    }
+
+    fn take(&mut self, key: &Key, value: &Value) -> Result<(), Problem> {
+        match key {
+            Key::Parameter(parameter) => self.parameter(*parameter, key, value),
+            Key::Pragma(_) if value.text == UNSET => Ok(()),
+            Key::Pragma(name) => {
+                let pragma = Pragma {
+                    name: name.clone(),
+                    value: pragma_value(name, value)?,
+                };
+                self.options.pragmas.push(pragma);
+                Ok(())
+            }
+            Key::Env(name) => {
+                if value.text.contains('\0') {
+                    let why = "its value cannot have NUL in it";
+                    return Err(Problem::Env {
+                        name: name.clone(),
+                        why,
+                    });
+                }
+                self.env.insert(name.clone(), value.text.clone());
+                Ok(())
+            }
+        }
+    }
+
+    fn parameter(&mut self, parameter: Parameter, key: &Key, value: &Value) -> Result<(), Problem> {
+        let options = &mut self.options;
+        match parameter {
+            Parameter::Rows => options.rows = value.integer(key, 1, MOST_ROWS)?,
+            Parameter::Scale => self.scale = Some((value.factor(key)?, value.clone())),
+            Parameter::Seed => options.seed = value.integer(key, 0, u64::MAX)?,
+            Parameter::Keys => options.keys = choice(key, value)?,
+            Parameter::Batch => options.batch = value.integer(key, 1, MOST_ROWS)?,
+            Parameter::Transaction => options.transaction = choice(key, value)?,
+            Parameter::Statements => options.statements = choice(key, value)?,
+            Parameter::Shrink => options.shrink = choice(key, value)?,
+            Parameter::PragmaScope => options.pragma_scope = choice(key, value)?,
+            Parameter::Database => options.database = database(key, value)?,
+            Parameter::Readings => {
+                let readings = value.integer(key, 0, 100_000)?;
+                options.readings = u32::try_from(readings).unwrap_or(u32::MAX);
+            }
+            Parameter::RustAllocator => self.rust_allocator = choice(key, value)?,
+            Parameter::SqliteAllocator => self.sqlite_allocator = choice(key, value)?,
+            Parameter::Memsys5Heap => self.memsys5_heap_bytes = heap_bytes(key, value)?,
+            Parameter::Preload => {
+                self.preload = preload(value.string(key)?, value, self.directory)?
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A kind, or `attach:` and a kind.
+fn database(key: &Key, value: &Value) -> Result<Database, Problem> {
+    let Some(kind) = value.text.strip_prefix("attach:") else {
+        return choice::<DatabaseKind>(key, value).map(Database::from);
+    };
+    let kind = Value {
+        text: kind.to_owned(),
+        ..value.clone()
+    };
+    Ok(Database {
+        kind: choice(key, &kind)?,
+        attached: true,
+    })
+}
+
+fn scaled(rows: u64, scale: f64) -> Result<u64, Problem> {
+    let product = rows as f64 * scale;
+    if (1.0..MOST_ROWS as f64).contains(&product) {
+        return Ok(product.round() as u64);
+    }
+    Err(Problem::OutOfRange {
+        key: "rows times scale".into(),
+        value: format!("{rows} x {scale}"),
+        allowed: format!("an integer from 1 to {MOST_ROWS}"),
+    })
+}
+
+fn heap_bytes(key: &Key, value: &Value) -> Result<u64, Problem> {
+    let bytes = units::size(value.string(key)?).map_err(|problem| Problem::Unit {
+        key: key.to_string(),
+        problem,
+    })?;
+    if (1 << 20..=MOST_HEAP_BYTES).contains(&bytes) {
+        return Ok(bytes);
+    }
+    Err(Problem::OutOfRange {
+        key: key.to_string(),
+        value: value.text.clone(),
+        allowed: "1MiB up to, but not with, 2GiB".into(),
+    })
+}
+
+/// Nothing that could end the statement and begin another.
+fn pragma_value(name: &str, value: &Value) -> Result<String, Problem> {
+    let text = value.text.trim();
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.');
+    let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_word = !unsigned.is_empty() && unsigned.chars().all(word);
+    let quoted = text
+        .strip_prefix('\'')
+        .and_then(|rest| rest.strip_suffix('\''));
+    let is_quoted = quoted.is_some_and(|inner| !inner.contains(['\'', ';', '\0', '\n']));
+    if is_word || is_quoted {
+        return Ok(text.to_owned());
+    }
+    Err(Problem::PragmaValue {
+        name: name.to_owned(),
+        value: value.text.clone(),
+    })
+}
+
+/// `none`, or a library that is there: what is declared in a file starts from the file's directory.
+fn preload(text: &str, value: &Value, directory: &Path) -> Result<Option<PathBuf>, Problem> {
+    if text == "none" {
+        return Ok(None);
+    }
+    let path = match value.kind {
+        Kind::Bare => PathBuf::from(text),
+        _ => directory.join(text),
+    };
+    let wrong = |path: PathBuf, why: String| Problem::Preload { path, why };
+    let metadata = std::fs::metadata(&path).map_err(|e| wrong(path.clone(), e.to_string()))?;
+    if !metadata.is_file() {
+        return Err(wrong(path, "it is not a file".into()));
+    }
+    // The loader parts LD_PRELOAD at these.
+    if path.to_string_lossy().contains([' ', ':']) {
+        return Err(wrong(
+            path,
+            "the loader cannot take a path with a space or a colon".into(),
+        ));
+    }
+    std::path::absolute(&path)
+        .map(Some)
+        .map_err(|e| wrong(path, e.to_string()))
+}
