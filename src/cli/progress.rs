@@ -12,6 +12,7 @@ use crate::report::format::{count, nanoseconds};
 #[derive(Debug)]
 pub(super) struct Progress {
     shown: bool,
+    name: String,
     phase: String,
     bar: Option<ProgressBar>,
 }
@@ -35,36 +36,29 @@ impl Progress {
         let shown = !quiet && std::io::stderr().is_terminal();
         Progress {
             shown,
+            name: String::new(),
             phase: String::new(),
             bar: None,
         }
     }
 
-    /// Begins a scenario; `name` stands before every bar.
+    /// Begins a scenario; its bar appears with its first phase that counts rows.
     pub(super) fn start(&mut self, name: &str) {
         self.clear();
-        if !self.shown {
-            return;
-        }
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
-        if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
-            let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
-                write_rate(state, out);
-            });
-            bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-        }
-        bar.set_prefix(name.to_owned());
-        self.bar = Some(bar);
+        name.clone_into(&mut self.name);
     }
 
     pub(super) fn update(&mut self, progress: &ProgressRecord) {
-        let Some(bar) = &self.bar else { return };
-        if self.phase != progress.phase {
-            self.phase.clone_from(&progress.phase);
-            bar.reset();
-            bar.set_message(progress.phase.clone());
+        if !self.shown {
+            return;
         }
-        bar.set_length(progress.total);
+        if self.phase != progress.phase {
+            self.clear();
+            self.phase.clone_from(&progress.phase);
+        }
+        let bar = self
+            .bar
+            .get_or_insert_with(|| new_bar(&self.name, progress));
         bar.set_position(progress.done);
     }
 
@@ -75,4 +69,18 @@ impl Progress {
             bar.finish_and_clear();
         }
     }
+}
+
+fn new_bar(name: &str, progress: &ProgressRecord) -> ProgressBar {
+    let target = ProgressDrawTarget::stderr_with_hz(8);
+    let bar = ProgressBar::with_draw_target(Some(progress.total), target);
+    if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+        let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
+            write_rate(state, out);
+        });
+        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
+    }
+    bar.set_prefix(name.to_owned());
+    bar.set_message(progress.phase.clone());
+    bar
 }

@@ -72,29 +72,9 @@ impl Declaration {
         let table = table.get_ref();
         reader.known_keys(table)?;
 
-        let (name, span) = reader.required(table, "name", "what --set and the record call it")?;
-        if name.is_empty()
-            || !name
-                .bytes()
-                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-        {
-            return Err(reader.error(span, Problem::BadName(name)));
-        }
+        let name = reader.name(table)?;
         reader.scenario = Some(name.clone());
-        let (workload, span) = reader.required(table, "workload", "what drives SQLite: insert")?;
-        if workload != INSERT {
-            let nearest = nearest(&workload, [INSERT]);
-            let (key, allowed) = ("workload".to_owned(), INSERT.to_owned());
-            return Err(reader.error(
-                span,
-                Problem::NotAChoice {
-                    key,
-                    value: workload,
-                    allowed,
-                    nearest,
-                },
-            ));
-        }
+        reader.workload(table)?;
         let (summary, _) = reader.required(table, "summary", "one line for `list`")?;
         let (about, _) = reader.required(
             table,
@@ -195,6 +175,33 @@ impl Reader<'_> {
             DeValue::String(text) => Ok((text.trim().to_owned(), item.span())),
             _ => Err(self.wrong_type(key, "a string", item)),
         }
+    }
+
+    fn name(&self, table: &DeTable<'_>) -> Result<String, Error> {
+        let (name, span) = self.required(table, "name", "what `run` and the record call it")?;
+        let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
+        if name.is_empty() || !name.bytes().all(fits) {
+            return Err(self.error(span, Problem::BadName(name)));
+        }
+        Ok(name)
+    }
+
+    fn workload(&self, table: &DeTable<'_>) -> Result<(), Error> {
+        let (value, span) = self.required(table, "workload", "what drives SQLite: insert")?;
+        if value == INSERT {
+            return Ok(());
+        }
+        let (key, allowed) = ("workload".to_owned(), INSERT.to_owned());
+        let nearest = nearest(&value, [INSERT]);
+        Err(self.error(
+            span,
+            Problem::NotAChoice {
+                key,
+                value,
+                allowed,
+                nearest,
+            },
+        ))
     }
 
     fn sets(&self, table: &DeTable<'_>) -> Result<Vec<String>, Error> {
