@@ -41,7 +41,7 @@ pub struct TermRecord {
 }
 
 /// A ledger on the wire.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LedgerRecord {
     /// Resident bytes, the kernel's word.
     pub rss_bytes: i64,
@@ -49,6 +49,66 @@ pub struct LedgerRecord {
     pub unattributed_bytes: i64,
     /// The terms.
     pub terms: Vec<TermRecord>,
+    /// Numbers that are not part of the identity.
+    #[serde(default)]
+    pub beside: BesideRecord,
+    /// The workload's open connections, one by one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub connections: Vec<ConnectionRecord>,
+}
+
+/// What stands beside a ledger's identity.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BesideRecord {
+    /// `Anonymous` of `smaps_rollup`: the part of RSS that no file backs.
+    pub anonymous_bytes: u64,
+    /// `Swap` of `smaps_rollup`.
+    pub swap_bytes: u64,
+    /// `AnonHugePages` of `smaps_rollup`.
+    pub huge_page_bytes: u64,
+    /// `SQLITE_STATUS_MEMORY_USED`'s high-water mark.
+    pub sqlite_highwater_bytes: i64,
+    /// `SQLITE_STATUS_MALLOC_COUNT`.
+    pub sqlite_blocks: i64,
+    /// Live blocks of Rust.
+    pub rust_blocks: i64,
+    /// jemalloc's address space that is kept and not resident.
+    pub jemalloc_retained_bytes: i64,
+    /// The cgroup's counters; absent outside of a cgroup v2.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<CgroupRecord>,
+}
+
+/// The cgroup of the testee: what a container's limit counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CgroupRecord {
+    /// `memory.current`
+    pub current_bytes: u64,
+    /// `memory.stat`'s `anon`
+    pub anon_bytes: u64,
+    /// `memory.stat`'s `file`: the page cache, that of database files included
+    pub file_bytes: u64,
+    /// `memory.stat`'s `shmem`
+    pub shmem_bytes: u64,
+    /// `memory.stat`'s `kernel`
+    pub kernel_bytes: u64,
+}
+
+/// One connection, from `sqlite3_db_status64`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ConnectionRecord {
+    /// `CACHE_USED_SHARED`; wrong above 2 GiB, where SQLite's `int` overflows.
+    pub page_cache_bytes: i64,
+    /// `SCHEMA_USED`
+    pub schema_bytes: i64,
+    /// `STMT_USED`, lookaside included
+    pub statement_bytes: i64,
+    /// Statements that are not finalized.
+    pub statements: i64,
+    /// `LOOKASIDE_USED`, in slots
+    pub lookaside_slots: i64,
+    /// `CACHE_SPILL`, in pages
+    pub cache_spills: i64,
 }
 
 /// One line of `record.jsonl`.

@@ -9,6 +9,8 @@
 
 use std::fmt;
 
+use super::sqlite::ConnectionStatus;
+
 /// Whose bytes they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Owner {
@@ -90,16 +92,32 @@ pub struct Beside {
     pub swap_bytes: u64,
     /// `AnonHugePages` of `smaps_rollup`.
     pub huge_page_bytes: u64,
+    /// `SQLITE_STATUS_MEMORY_USED`'s high-water mark.
+    pub sqlite_highwater_bytes: i64,
     /// Live blocks of SQLite.
     pub sqlite_blocks: i64,
     /// Live blocks of Rust.
     pub rust_blocks: i64,
-    /// Statements that are not finalized, on the connections that the ledger was given.
-    pub statements: i64,
-    /// Dirty pages that the connections' caches wrote in mid-transaction.
-    pub cache_spills: i64,
+    /// The cgroup's counters, which a container's limit is about; its file cache counts there.
+    pub cgroup: Option<CgroupBytes>,
     /// jemalloc's address space that is kept and not resident.
     pub jemalloc_retained_bytes: i64,
+}
+
+/// The cgroup that the process is in, in bytes. Source: `memory.current` and `memory.stat` of
+/// cgroup v2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CgroupBytes {
+    /// `memory.current`.
+    pub current_bytes: u64,
+    /// `anon`.
+    pub anon_bytes: u64,
+    /// `file`: page cache, shared memory included.
+    pub file_bytes: u64,
+    /// `shmem`.
+    pub shmem_bytes: u64,
+    /// `kernel`.
+    pub kernel_bytes: u64,
 }
 
 /// All resident bytes of this process at one moment.
@@ -111,6 +129,8 @@ pub struct Ledger {
     pub terms: Vec<Term>,
     /// What is not part of the identity.
     pub beside: Beside,
+    /// Each connection that the ledger was given, in that order; the first 64.
+    pub connections: Vec<ConnectionStatus>,
 }
 
 impl Ledger {

@@ -4,6 +4,7 @@
 //! into a [`Ledger`]. All buffers are mapped when the observer is made, outside every heap that it
 //! counts, and show as `instrument`.
 
+mod cgroup;
 mod claims;
 #[cfg(feature = "cli")]
 mod connections;

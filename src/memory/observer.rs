@@ -1,9 +1,10 @@
 //! Takes ledgers.
 
+use super::cgroup::Cgroup;
 use super::claims::{Claimant, Claims};
 use super::glibc::heaps::Heaps;
 use super::jemalloc::{self, ArenaCounters, Jemalloc};
-use super::ledger::{Beside, Ledger};
+use super::ledger::{Beside, CgroupBytes, Ledger};
 use super::pagemap::Pagemap;
 use super::process::Rollup;
 use super::program::Program;
@@ -47,12 +48,15 @@ pub struct Observer {
     heaps: Heaps,
     jemalloc: Option<Jemalloc>,
     claims: Claims,
+    cgroup: Option<Cgroup>,
     absent: Vec<Absent>,
     ledger: Ledger,
 }
 
 /// More than any ledger has.
 const MOST_TERMS: usize = 64;
+/// Connections that a ledger lists one by one; all of them are in its sums.
+const MOST_LISTED: usize = 64;
 
 impl Observer {
     /// Opens the kernel's files and reserves the buffers.
@@ -112,7 +116,16 @@ impl Observer {
                 why: why.into(),
             });
         }
+        let cgroup = Cgroup::new()
+            .map_err(|e| {
+                absent.push(Absent {
+                    what: "cgroup",
+                    why: e.to_string(),
+                })
+            })
+            .ok();
         Ok(Observer {
+            cgroup,
             rollup: Lines::open("/proc/self/smaps_rollup", 4096)
                 .map_err(Error::kernel("/proc/self/smaps_rollup"))?,
             mappings: Mappings::new().map_err(Error::kernel("/proc/self/smaps"))?,
@@ -125,6 +138,7 @@ impl Observer {
             absent,
             ledger: Ledger {
                 terms: Vec::with_capacity(MOST_TERMS),
+                connections: Vec::with_capacity(MOST_LISTED),
                 ..Ledger::default()
             },
         })
@@ -150,7 +164,8 @@ impl Observer {
     /// is too small for this process.
     pub unsafe fn take(&mut self, connections: &[Connection]) -> Result<&Ledger, Error> {
         // SAFETY: the caller's contract.
-        let (connection, count) = unsafe { read_connections(connections) };
+        let (connection, count) =
+            unsafe { read_connections(connections, &mut self.ledger.connections) };
         jemalloc::refresh();
         let sqlite_arena =
             arena::made_sqlite_arena().and_then(|a| self.jemalloc.as_ref()?.arena(a.index));
@@ -231,7 +246,8 @@ impl Observer {
             glibc,
         };
         self.ledger.rss_bytes = rollup.rss_bytes;
-        self.ledger.beside = beside(&rollup, &readings);
+        let cgroup = self.cgroup.as_mut().and_then(|c| c.read().ok());
+        self.ledger.beside = beside(&rollup, &readings, cgroup);
         self.ledger.terms.clear();
         add_all(&readings, &mut self.ledger.terms);
         Ok(&self.ledger)
@@ -291,12 +307,19 @@ impl Observer {
 
 /// # Safety
 /// As [`Observer::take`].
-unsafe fn read_connections(connections: &[Connection]) -> (ConnectionStatus, usize) {
+unsafe fn read_connections(
+    connections: &[Connection],
+    listed: &mut Vec<ConnectionStatus>,
+) -> (ConnectionStatus, usize) {
+    listed.clear();
     let mut sum = ConnectionStatus::default();
     let mut lookaside = Some(0);
     for connection in connections {
         // SAFETY: the caller's contract.
         let one = unsafe { sqlite::read_connection(*connection) };
+        if listed.len() < listed.capacity() {
+            listed.push(one);
+        }
         sum.page_cache_bytes += one.page_cache_bytes;
         sum.schema_bytes += one.schema_bytes;
         sum.statement_bytes += one.statement_bytes;
@@ -311,15 +334,15 @@ unsafe fn read_connections(connections: &[Connection]) -> (ConnectionStatus, usi
     (sum, connections.len())
 }
 
-fn beside(rollup: &Rollup, readings: &Readings<'_>) -> Beside {
+fn beside(rollup: &Rollup, readings: &Readings<'_>, cgroup: Option<CgroupBytes>) -> Beside {
     Beside {
         anonymous_bytes: rollup.anonymous_bytes,
         swap_bytes: rollup.swap_bytes,
         huge_page_bytes: rollup.huge_bytes,
         sqlite_blocks: readings.sqlite.live_blocks,
         rust_blocks: readings.rust.map_or(0, |r| r.live_blocks),
-        statements: readings.connections.statements,
-        cache_spills: readings.connections.cache_spills,
+        sqlite_highwater_bytes: readings.sqlite.live_highwater_bytes,
+        cgroup,
         jemalloc_retained_bytes: readings.sqlite_arena.map_or(0, |a| a.retained_bytes)
             + readings.rust_arenas.map_or(0, |a| a.retained_bytes),
     }

@@ -324,7 +324,7 @@ mod tests {
             Line::Phase(PhaseRecord {
                 scenario, phase, reading, partial, at_ns, elapsed_ns, user_ns, system_ns,
                 page_faults, peak_rss_bytes, open_files, rows, ledger_ns,
-                ledger: LedgerRecord { rss_bytes, unattributed_bytes, terms },
+                ledger: LedgerRecord { rss_bytes, unattributed_bytes, terms, ..LedgerRecord::default() },
             })
         }
     }

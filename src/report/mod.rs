@@ -167,6 +167,7 @@ pub(crate) mod samples {
                 rss_bytes: counted + unattributed,
                 unattributed_bytes: unattributed,
                 terms,
+                ..LedgerRecord::default()
             },
         }
     }

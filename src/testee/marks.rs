@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rusqlite::Connection;
 
 use crate::memory::wait::{Usage, own_usage};
-use crate::memory::{self, Ledger, Observer, process};
+use crate::memory::{self, Observer, process};
 use crate::record::{
     LedgerRecord, Line, PhaseRecord, PragmaRecord, ProgressRecord, ScenarioRecord, TermRecord,
     encode,
@@ -16,6 +16,7 @@ use crate::workload::{Marks, Phase, Stopped};
 
 use super::STOPPED_AS_ASKED;
 use super::stop::{Stop, Why};
+use super::wire;
 
 /// Between two `progress` lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -210,7 +211,10 @@ impl<'a> Recording<'a> {
         match observer.take_open(connections) {
             Ok(ledger) => {
                 let ledger_ns = nanoseconds(before.elapsed());
-                Some((ledger_ns, wire(ledger, std::mem::take(&mut self.terms))))
+                Some((
+                    ledger_ns,
+                    wire::ledger(ledger, std::mem::take(&mut self.terms)),
+                ))
             }
             Err(error) => {
                 self.broken.get_or_insert(error);
@@ -288,23 +292,6 @@ fn pragma(read: &PragmaReadBack) -> PragmaRecord {
         name: read.name.clone(),
         asked: read.asked.clone(),
         read_back: read.read_back.clone(),
-    }
-}
-
-/// A ledger on the wire, in the room that `terms` has.
-fn wire(ledger: &Ledger, mut terms: Vec<TermRecord>) -> LedgerRecord {
-    terms.extend(ledger.terms.iter().map(|term| TermRecord {
-        owner: term.owner.name().into(),
-        term: term.term.into(),
-        bytes: term.bytes,
-        source: term.source.into(),
-        counts: term.counts,
-        within: term.within.map(Into::into),
-    }));
-    LedgerRecord {
-        rss_bytes: i64::try_from(ledger.rss_bytes).unwrap_or(i64::MAX),
-        unattributed_bytes: ledger.unattributed_bytes(),
-        terms,
     }
 }
 

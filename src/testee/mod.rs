@@ -7,6 +7,7 @@
 
 mod marks;
 mod stop;
+mod wire;
 
 use std::fs;
 use std::path::PathBuf;

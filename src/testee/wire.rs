@@ -1,0 +1,59 @@
+//! From the ledger that the program thinks in to the one that is written down.
+
+use crate::memory::Ledger;
+use crate::memory::ledger::{Beside, CgroupBytes};
+use crate::memory::sqlite::ConnectionStatus;
+use crate::record::{BesideRecord, CgroupRecord, ConnectionRecord, LedgerRecord, TermRecord};
+
+/// A ledger on the wire, in the room that `terms` has.
+pub(super) fn ledger(ledger: &Ledger, mut terms: Vec<TermRecord>) -> LedgerRecord {
+    terms.extend(ledger.terms.iter().map(|term| TermRecord {
+        owner: term.owner.name().into(),
+        term: term.term.into(),
+        bytes: term.bytes,
+        source: term.source.into(),
+        counts: term.counts,
+        within: term.within.map(Into::into),
+    }));
+    LedgerRecord {
+        rss_bytes: i64::try_from(ledger.rss_bytes).unwrap_or(i64::MAX),
+        unattributed_bytes: ledger.unattributed_bytes(),
+        terms,
+        beside: beside(&ledger.beside),
+        connections: ledger.connections.iter().map(connection).collect(),
+    }
+}
+
+fn beside(beside: &Beside) -> BesideRecord {
+    BesideRecord {
+        anonymous_bytes: beside.anonymous_bytes,
+        swap_bytes: beside.swap_bytes,
+        huge_page_bytes: beside.huge_page_bytes,
+        sqlite_highwater_bytes: beside.sqlite_highwater_bytes,
+        sqlite_blocks: beside.sqlite_blocks,
+        rust_blocks: beside.rust_blocks,
+        jemalloc_retained_bytes: beside.jemalloc_retained_bytes,
+        cgroup: beside.cgroup.as_ref().map(cgroup),
+    }
+}
+
+fn cgroup(bytes: &CgroupBytes) -> CgroupRecord {
+    CgroupRecord {
+        current_bytes: bytes.current_bytes,
+        anon_bytes: bytes.anon_bytes,
+        file_bytes: bytes.file_bytes,
+        shmem_bytes: bytes.shmem_bytes,
+        kernel_bytes: bytes.kernel_bytes,
+    }
+}
+
+fn connection(status: &ConnectionStatus) -> ConnectionRecord {
+    ConnectionRecord {
+        page_cache_bytes: status.page_cache_bytes,
+        schema_bytes: status.schema_bytes,
+        statement_bytes: status.statement_bytes,
+        statements: status.statements,
+        lookaside_slots: status.lookaside_slots,
+        cache_spills: status.cache_spills,
+    }
+}
