@@ -110,13 +110,15 @@ unsafe fn fill(
 unsafe fn bind(statement: *mut ffi::sqlite3_stmt, index: c_int, text: &[u8]) {
     // SAFETY: the caller's promise; SQLITE_TRANSIENT has SQLite copy `text` before it returns.
     let bound = unsafe {
-        let length = text.len() as c_int;
-        ffi::sqlite3_bind_text(
+        let (bytes, length) = (text.as_ptr().cast(), text.len() as u64);
+        let utf8 = ffi::SQLITE_UTF8 as u8;
+        ffi::sqlite3_bind_text64(
             statement,
             index,
-            text.as_ptr().cast(),
+            bytes,
             length,
             ffi::SQLITE_TRANSIENT(),
+            utf8,
         )
     };
     assert_eq!(bound, ffi::SQLITE_OK);

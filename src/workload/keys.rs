@@ -77,7 +77,7 @@ impl Keys {
     }
 
     /// The id of row `i`, counted from 0, in UTF-8. Rows in order are the fast way.
-    #[inline]
+    #[inline(always)]
     pub fn key(&mut self, i: u64) -> &[u8] {
         match self.mode {
             KeyMode::GoRune => go_rune(i).encode_utf8(&mut self.text).as_bytes(),
