@@ -2,9 +2,16 @@
 //!
 //! A binary or a bench declares it; this library never does:
 //!
-//! ```ignore
+//! ```
+//! use sqlite_membench::allocator::global::{Switchable, counters};
+//!
 //! #[global_allocator]
-//! static ALLOCATOR: sqlite_membench::allocator::global::Switchable = Switchable::new();
+//! static ALLOCATOR: Switchable = Switchable::new();
+//!
+//! let before = counters().unwrap();
+//! let block = vec![0u8; 1000];
+//! assert_eq!(counters().unwrap().live_bytes - before.live_bytes, 1000);
+//! # drop(block);
 //! ```
 //!
 //! The environment variable [`CHOICE_VARIABLE`] is read once, before the first allocation. Every
@@ -75,13 +82,19 @@ pub fn counters() -> Option<Counters> {
 
 /// The backend in force. Reads the environment if nothing was allocated yet.
 pub fn chosen() -> RustAllocator {
-    if cfg!(feature = "dhat-heap") {
+    if has_dhat() {
         return RustAllocator::System;
     }
     match backend() {
         JEMALLOC => RustAllocator::Jemalloc,
         _ => RustAllocator::System,
     }
+}
+
+/// True in a build with the feature `dhat-heap`: dhat's allocator serves Rust, over the C library's,
+/// and what it keeps about each block lies in the C library's heap too.
+pub fn has_dhat() -> bool {
+    cfg!(feature = "dhat-heap")
 }
 
 /// True when [`CHOICE_VARIABLE`] held something that names no backend.

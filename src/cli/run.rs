@@ -110,6 +110,18 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
             options.out.join("record.jsonl").display()
         ));
     }
+    if crate::allocator::global::has_dhat() && !arguments.quiet {
+        for (index, scenario) in scenarios.iter().enumerate() {
+            let profile = harness::heap_profile(&options.out, index);
+            if profile.exists() {
+                output::complain(format_args!(
+                    "heap profile of {}: {} (open it in dh_view.html of valgrind)",
+                    scenario.name,
+                    profile.display()
+                ));
+            }
+        }
+    }
     let exit = match outcome {
         Outcome::Interrupted => Exit::Interrupted,
         Outcome::Failed => Exit::Failed,

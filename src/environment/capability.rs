@@ -4,7 +4,6 @@ use std::fs::{File, OpenOptions};
 use std::io;
 
 use super::Root;
-use super::machine::cgroup_directory;
 use super::software::Software;
 
 /// One thing that a ledger or a record will lack.
@@ -55,15 +54,8 @@ pub(super) fn absent(root: &Root, software: &Software) -> Vec<Absent> {
             add(what, format!("/{path}: {error}"));
         }
     }
-    if cgroup_directory(root).is_none() {
-        add(
-            "the memory of the cgroup",
-            "no memory controller's files under /sys/fs/cgroup".into(),
-        );
-    }
-    if !software.is_glibc() {
-        let why = "mallinfo2, malloc_info and malloc_trim are glibc's; this C library is another";
-        add("the C library's heap, in use and free", why.into());
+    for source in crate::memory::absent_here() {
+        add(source.what, source.why);
     }
     if !software.has_sqlite_option("ENABLE_MEMSYS5") {
         let why = "SQLite was compiled without SQLITE_ENABLE_MEMSYS5; build in the checkout, where \

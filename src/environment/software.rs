@@ -31,12 +31,6 @@ impl Software {
         self.sqlite_options.iter().any(|option| option == name)
     }
 
-    pub(super) fn is_glibc(&self) -> bool {
-        self.libc
-            .as_deref()
-            .is_some_and(|libc| libc.starts_with("glibc"))
-    }
-
     pub(super) fn provenance(&self, map: &mut Map<String, Value>) {
         put(map, "libc", self.libc.clone());
         map.insert("suite_version".into(), env!("CARGO_PKG_VERSION").into());

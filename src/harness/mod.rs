@@ -168,6 +168,15 @@ pub fn run(
     Ok(outcome)
 }
 
+/// Where the testee of the scenario with this number leaves dhat's heap profile, in a build with
+/// the feature `dhat-heap`. The first one's is `dhat-heap.json`.
+pub fn heap_profile(out: &Path, index: usize) -> PathBuf {
+    out.join(match index {
+        0 => "dhat-heap.json".to_owned(),
+        _ => format!("dhat-heap-{index}.json"),
+    })
+}
+
 fn run_record(options: &RunOptions) -> RunRecord {
     let revision = options
         .environment

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -59,6 +59,7 @@ impl Testee {
         scenario: &Scenario,
         index: usize,
         events: SyncSender<Event>,
+        heap_profile: PathBuf,
     ) -> io::Result<Testee> {
         let directory = tempfile::Builder::new()
             .prefix("sqlite-membench-")
@@ -67,6 +68,7 @@ impl Testee {
             scenario: scenario.clone(),
             directory: directory.path().to_owned(),
             harness_pid: std::process::id(),
+            heap_profile,
         };
         let mut line = serde_json::to_vec(&input)?;
         line.push(b'\n');

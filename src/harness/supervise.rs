@@ -17,7 +17,7 @@ use crate::testee::STOPPED_AS_ASKED;
 
 use super::limits::{self, Breach};
 use super::spawn::{Event, Testee};
-use super::{RunOptions, Watcher, sample};
+use super::{RunOptions, Watcher, heap_profile, sample};
 
 /// From being asked to stop until being killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -74,7 +74,14 @@ impl Run<'_> {
     }
 
     fn supervised(&mut self, index: usize, scenario: &Scenario) -> Result<Ended, WriteError> {
-        let testee = Testee::start(&self.executable, scenario, index, self.sender.clone());
+        let heap_profile = heap_profile(&self.options.out, index);
+        let testee = Testee::start(
+            &self.executable,
+            scenario,
+            index,
+            self.sender.clone(),
+            heap_profile,
+        );
         let testee = match testee {
             Ok(testee) => testee,
             Err(error) => {

@@ -24,9 +24,14 @@ impl Cgroup {
                 io::Error::new(io::ErrorKind::NotFound, "the process is in no cgroup v2")
             })?;
         let directory = format!("/sys/fs/cgroup{}", path.trim_end_matches('/'));
+        let open = |file: &str, capacity| {
+            let path = format!("{directory}/{file}");
+            Lines::open(&path, capacity)
+                .map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))
+        };
         Ok(Cgroup {
-            current: Lines::open(&format!("{directory}/memory.current"), 4096)?,
-            stat: Lines::open(&format!("{directory}/memory.stat"), 16 * 1024)?,
+            current: open("memory.current", 4096)?,
+            stat: open("memory.stat", 16 * 1024)?,
         })
     }
 

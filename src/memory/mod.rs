@@ -26,7 +26,7 @@ mod text;
 pub mod wait;
 
 pub use ledger::{Ledger, Owner, Term};
-pub use observer::{Absent, Observer, Unclaimed};
+pub use observer::{Absent, Observer, Unclaimed, absent_here};
 
 /// Why memory could not be read.
 #[derive(Debug, thiserror::Error)]

@@ -65,34 +65,13 @@ impl Observer {
     /// [`Error::Kernel`] where `/proc` is not there or may not be read. Sources that are merely
     /// missing are listed by [`absent`](Self::absent).
     pub fn new() -> Result<Self, Error> {
-        let mut absent = Vec::new();
         // Arena 0 is recorded from here on; what it mapped before is found by its headers.
-        if let Err(error) = arena::record_shared_arena() {
+        let shared = arena::record_shared_arena();
+        let mut absent = absent_here();
+        if let Err(error) = shared {
             absent.push(Absent {
                 what: "jemalloc's own growth",
                 why: error.to_string(),
-            });
-        }
-        let stacks = Stacks::new()
-            .map_err(|e| {
-                absent.push(Absent {
-                    what: "thread stacks",
-                    why: e.to_string(),
-                })
-            })
-            .ok();
-        let jemalloc = Jemalloc::new();
-        if jemalloc.is_none() {
-            absent.push(Absent {
-                what: "jemalloc's counters",
-                why: "jemalloc was built without statistics".into(),
-            });
-        }
-        if glibc::read().is_none() {
-            let why = "malloc is not glibc's, or glibc is older than 2.33 and has no mallinfo2";
-            absent.push(Absent {
-                what: "other C heap, free chunks",
-                why: why.into(),
             });
         }
         if global::counters().is_none() {
@@ -105,35 +84,20 @@ impl Observer {
         if methods::installed().is_none() {
             let why = "allocator::sqlite::install was not called before SQLite was initialised";
             absent.push(Absent {
-                what: "sqlite's headers and rounding",
+                what: "SQLite's headers and rounding",
                 why: why.into(),
             });
         }
-        if peek::words::<1>(&raw const absent as usize).is_none() {
-            let why = "process_vm_readv is not permitted";
-            absent.push(Absent {
-                what: "glibc's arenas and mapped chunks",
-                why: why.into(),
-            });
-        }
-        let cgroup = Cgroup::new()
-            .map_err(|e| {
-                absent.push(Absent {
-                    what: "cgroup",
-                    why: e.to_string(),
-                })
-            })
-            .ok();
         Ok(Observer {
-            cgroup,
+            cgroup: Cgroup::new().ok(),
             rollup: Lines::open("/proc/self/smaps_rollup", 4096)
                 .map_err(Error::kernel("/proc/self/smaps_rollup"))?,
             mappings: Mappings::new().map_err(Error::kernel("/proc/self/smaps"))?,
             pagemap: Pagemap::new().map_err(Error::kernel("/proc/self/pagemap"))?,
             program: Program::new().map_err(Error::kernel("the program headers"))?,
-            stacks,
+            stacks: Stacks::new().ok(),
             heaps: Heaps::new().map_err(Error::kernel("memory for buffers"))?,
-            jemalloc,
+            jemalloc: Jemalloc::new(),
             claims: Claims::new().map_err(Error::kernel("memory for buffers"))?,
             absent,
             ledger: Ledger {
@@ -303,6 +267,34 @@ impl Observer {
         });
         Some(sum)
     }
+}
+
+/// The sources that this kernel, C library or build does not have, whatever the process does.
+pub fn absent_here() -> Vec<Absent> {
+    let mut absent = Vec::new();
+    let mut add = |what, why: String| absent.push(Absent { what, why });
+    if let Err(error) = Stacks::new() {
+        add("the stacks of threads", error.to_string());
+    }
+    if Jemalloc::new().is_none() {
+        add(
+            "jemalloc's counters",
+            "jemalloc was built without statistics".into(),
+        );
+    }
+    if glibc::read().is_none() {
+        let why = "malloc is not glibc's, or glibc is older than 2.33 and has no mallinfo2";
+        add("other C heap, and what malloc holds free", why.into());
+    }
+    let here = 0usize;
+    if peek::words::<1>(&raw const here as usize).is_none() {
+        let why = "process_vm_readv is not permitted";
+        add("malloc's arenas and mapped chunks", why.into());
+    }
+    if let Err(error) = Cgroup::new() {
+        add("the memory of the cgroup", error.to_string());
+    }
+    absent
 }
 
 /// # Safety

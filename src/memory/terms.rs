@@ -265,7 +265,10 @@ impl Builder<'_> {
             Owner::OtherC,
             "live",
             in_use - tenants_bytes,
-            "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust",
+            match crate::allocator::global::has_dhat() {
+                true => "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust; dhat's bookkeeping is in it",
+                false => "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust",
+            },
         );
         let free = counters.heap_free_bytes - not_resident.free_bytes;
         self.add(

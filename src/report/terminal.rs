@@ -82,6 +82,10 @@ fn write_header(out: &mut dyn Write, report: &ScenarioReport) -> io::Result<()> 
             out,
             "  {DIM}allocators: rust {rust}, sqlite {sqlite}, {route}{DIM:#}"
         )?;
+        if rust == "dhat" {
+            let note = "instrumented: dhat slows the run down, and what it keeps is in other_c";
+            writeln!(out, "  {BAD}{note}{BAD:#}")?;
+        }
     }
     for error in &report.errors {
         writeln!(out, "  {BAD}{}{BAD:#}", describe(error))?;

@@ -43,11 +43,17 @@ pub struct Input {
     pub directory: PathBuf,
     /// The parent that this testee belongs to.
     pub harness_pid: u32,
+    /// Where dhat's heap profile goes, in a build with the feature `dhat-heap`.
+    pub heap_profile: PathBuf,
 }
 
 /// Why a scenario ended early.
 #[derive(Debug, thiserror::Error)]
 enum Error {
+    #[error(
+        "rust_allocator={wanted:?} cannot be had in a build with dhat-heap, where it is dhat's"
+    )]
+    DhatInstead { wanted: RustAllocator },
     #[error(
         "Rust's allocator is {found:?} and should be {wanted:?}: the testee must be started by the \
          harness, which says so in {}",
@@ -69,7 +75,9 @@ impl Error {
     /// For [`ErrorRecord::what`].
     fn what(&self) -> &'static str {
         match self {
-            Error::WrongRustAllocator { .. } | Error::Allocator(_) => "route",
+            Error::DhatInstead { .. } | Error::WrongRustAllocator { .. } | Error::Allocator(_) => {
+                "route"
+            }
             Error::Memory(_) => "io",
             Error::Workload(workload::Error::Sqlite { .. }) => "sqlite",
             Error::Workload(_) => "workload",
@@ -87,6 +95,11 @@ pub fn main() -> ExitCode {
             return ExitCode::from(MISUSED);
         }
     };
+    // Written when it is dropped, at the end of this function.
+    #[cfg(feature = "dhat-heap")]
+    let _profiler = dhat::Profiler::builder()
+        .file_name(&input.heap_profile)
+        .build();
     let mut recording = Recording::new(&input.scenario.name, stop, started);
     let code = match scenario(&input, &mut recording) {
         Ok(()) => 0,
@@ -130,6 +143,9 @@ fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
 /// Puts the allocators in place and proves that they serve whom they should.
 fn prepare(scenario: &Scenario) -> Result<ScenarioRecord, Error> {
     let (found, wanted) = (global::chosen(), scenario.rust_allocator);
+    if global::has_dhat() && wanted != RustAllocator::System {
+        return Err(Error::DhatInstead { wanted });
+    }
     if found != wanted {
         return Err(Error::WrongRustAllocator { found, wanted });
     }
@@ -144,7 +160,10 @@ fn prepare(scenario: &Scenario) -> Result<ScenarioRecord, Error> {
     Ok(ScenarioRecord {
         scenario: scenario.name.clone(),
         pragmas: Vec::new(),
-        rust_allocator: named("rust_allocator"),
+        rust_allocator: match global::has_dhat() {
+            true => "dhat".to_owned(),
+            false => named("rust_allocator"),
+        },
         sqlite_allocator: named("sqlite_allocator"),
         route_verified: true,
         route_evidence,
