@@ -34,6 +34,11 @@
 //! }
 //! ```
 
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+compile_error!(
+    "sqlite-membench reads what the Linux kernel says of a 64-bit process, and builds for no other"
+);
+
 pub mod allocator;
 #[cfg(feature = "cli")]
 pub mod cli;

@@ -70,8 +70,14 @@ pub struct BesideRecord {
     pub sqlite_highwater_bytes: i64,
     /// `SQLITE_STATUS_MALLOC_COUNT`.
     pub sqlite_blocks: i64,
-    /// Live blocks of Rust.
+    /// Live blocks of Rust, without those that SQLite has through Rust.
     pub rust_blocks: i64,
+    /// The highest live bytes of the global allocator.
+    pub rust_peak_bytes: i64,
+    /// Bytes that the global allocator ever handed out.
+    pub rust_total_bytes: u64,
+    /// Blocks that the global allocator ever handed out.
+    pub rust_total_blocks: u64,
     /// jemalloc's address space that is kept and not resident.
     pub jemalloc_retained_bytes: i64,
     /// The cgroup's counters; absent outside of a cgroup v2.

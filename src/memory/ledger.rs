@@ -96,8 +96,14 @@ pub struct Beside {
     pub sqlite_highwater_bytes: i64,
     /// Live blocks of SQLite.
     pub sqlite_blocks: i64,
-    /// Live blocks of Rust.
+    /// Live blocks of Rust, without those that SQLite has through Rust.
     pub rust_blocks: i64,
+    /// The highest live bytes of the global allocator, whoever asked.
+    pub rust_peak_bytes: i64,
+    /// Bytes that the global allocator ever handed out.
+    pub rust_total_bytes: u64,
+    /// Blocks that the global allocator ever handed out.
+    pub rust_total_blocks: u64,
     /// The cgroup's counters, which a container's limit is about; its file cache counts there.
     pub cgroup: Option<CgroupBytes>,
     /// jemalloc's address space that is kept and not resident.

@@ -327,7 +327,11 @@ unsafe fn read_connections(
 }
 
 fn beside(rollup: &Rollup, readings: &Readings<'_>, cgroup: Option<CgroupBytes>) -> Beside {
+    let rust = global::counters().unwrap_or_default();
     Beside {
+        rust_peak_bytes: rust.peak_bytes,
+        rust_total_bytes: rust.total_bytes,
+        rust_total_blocks: rust.total_blocks,
         anonymous_bytes: rollup.anonymous_bytes,
         swap_bytes: rollup.swap_bytes,
         huge_page_bytes: rollup.huge_bytes,

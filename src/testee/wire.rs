@@ -32,6 +32,9 @@ fn beside(beside: &Beside) -> BesideRecord {
         sqlite_highwater_bytes: beside.sqlite_highwater_bytes,
         sqlite_blocks: beside.sqlite_blocks,
         rust_blocks: beside.rust_blocks,
+        rust_peak_bytes: beside.rust_peak_bytes,
+        rust_total_bytes: beside.rust_total_bytes,
+        rust_total_blocks: beside.rust_total_blocks,
         jemalloc_retained_bytes: beside.jemalloc_retained_bytes,
         cgroup: beside.cgroup.as_ref().map(cgroup),
     }
