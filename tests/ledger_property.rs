@@ -14,7 +14,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use serde::{Deserialize, Serialize};
-use sqlite_membench::memory::{Ledger, Observer};
+use sqlite_membench::memory::{Ledger, Observer, Owner};
 use sqlite_membench::workload::database::Database;
 use sqlite_membench::workload::insert::{self, InsertOptions, Shrink, Statements, Transaction};
 use sqlite_membench::workload::keys::KeyMode;
@@ -119,23 +119,13 @@ fn check(ledger: &Ledger) {
         "{}",
         table(ledger)
     );
-    for within in ["live"] {
-        let parts = ledger
-            .terms
-            .iter()
-            .filter(|t| t.within == Some(within))
-            .map(|t| t.bytes);
-        let whole = ledger
-            .terms
-            .iter()
-            .find(|t| t.owner.name() == "sqlite" && t.term == within);
-        assert_eq!(
-            parts.sum::<i64>(),
-            whole.unwrap().bytes,
-            "{}",
-            table(ledger)
-        );
-    }
+    let parts = ledger
+        .terms
+        .iter()
+        .filter(|t| t.within == Some("live"))
+        .map(|t| t.bytes);
+    let live = ledger.term_bytes(Owner::Sqlite, "live").unwrap();
+    assert_eq!(parts.sum::<i64>(), live, "{}", table(ledger));
     let negative = |t: &&sqlite_membench::memory::Term| t.bytes < 0 && t.term != "untouched";
     assert_eq!(
         ledger.terms.iter().find(negative),
