@@ -1,0 +1,87 @@
+//! What a ledger costs, by the size and the state of the heap that it is of.
+//!
+//! A ledger's time is the kernel's (it counts resident pages) and glibc's: `mallinfo2` walks every
+//! free chunk. So a heap is made of blocks as SQLite makes them, of which every other one may be
+//! freed: none of its pages goes back, and no two free chunks can be joined.
+
+use std::time::{Duration, Instant};
+
+use libsqlite3_sys as ffi;
+use serde::{Deserialize, Serialize};
+use sqlite_membench::allocator::{SqliteAllocator, global, sqlite};
+use sqlite_membench::memory::{Observer, sqlite as status};
+
+/// A page of 4 KiB in SQLite's page cache, with its header.
+pub const PAGE_BLOCK_BYTES: u64 = 4376;
+/// A small one: a short statement's or a schema's. 600 MB of them, half free, are as many free chunks
+/// as no real heap has.
+pub const SMALL_BLOCK_BYTES: u64 = 200;
+
+/// A heap of SQLite's, of which ledgers are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heap {
+    pub allocator: SqliteAllocator,
+    pub megabytes: u64,
+    pub block_bytes: u64,
+    /// Every other block is freed.
+    pub half_free: bool,
+}
+
+/// Ledgers of one heap.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sample {
+    pub took: Vec<Duration>,
+    pub rss_bytes: u64,
+    /// Blocks that Rust or SQLite allocated while all the ledgers were taken.
+    pub counted_allocations: u64,
+}
+
+/// In a child: makes the heap and takes a first ledger, then `count` that are measured.
+pub fn measure(heap: Heap, count: u64) -> Sample {
+    sqlite::install(heap.allocator, 0).expect("SQLite's allocator");
+    let mut took = Vec::with_capacity(usize::try_from(count).expect("a count"));
+    let mut observer = Observer::new().expect("an observer");
+    make(heap);
+    let mut rss_bytes = take(&mut observer);
+    let before = counted();
+    for _ in 0..count {
+        let began = Instant::now();
+        rss_bytes = take(&mut observer);
+        took.push(began.elapsed());
+    }
+    Sample {
+        counted_allocations: counted() - before,
+        rss_bytes,
+        took,
+    }
+}
+
+fn take(observer: &mut Observer) -> u64 {
+    // SAFETY: no connection is given.
+    unsafe { observer.take(&[]) }.expect("a ledger").rss_bytes
+}
+
+/// Blocks that were ever allocated by Rust, and live ones of SQLite: it has no count of all.
+fn counted() -> u64 {
+    let rust = global::counters().expect("this bench's own allocator");
+    rust.total_blocks + status::read().live_blocks.unsigned_abs()
+}
+
+fn make(heap: Heap) {
+    let count = (heap.megabytes << 20) / heap.block_bytes;
+    let mut every_other = Vec::new();
+    for index in 0..count {
+        // SAFETY: a plain allocation, written inside its length; the process ends with what is left.
+        let block = unsafe { ffi::sqlite3_malloc64(heap.block_bytes) };
+        assert!(!block.is_null(), "no memory for {heap:?}");
+        // SAFETY: as above.
+        unsafe { block.cast::<u8>().write_bytes(1, heap.block_bytes as usize) };
+        if heap.half_free && index % 2 == 0 {
+            every_other.push(block);
+        }
+    }
+    for block in every_other {
+        // SAFETY: allocated above and freed once.
+        unsafe { ffi::sqlite3_free(block) };
+    }
+}

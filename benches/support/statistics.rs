@@ -1,0 +1,127 @@
+//! Ratios of samples that were taken side by side, and whether they keep to a bound.
+//!
+//! A ratio is taken within a round, where machine and moment are the same, and the rounds are then
+//! summed up by their median. The interval is made of order statistics: it supposes nothing of how
+//! noise is distributed, and one disturbed round does not move it.
+
+use std::fmt;
+
+/// Wanted coverage of an interval.
+const CONFIDENCE: f64 = 0.95;
+
+/// A median with its interval.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Estimate {
+    pub median: f64,
+    pub low: f64,
+    pub high: f64,
+    /// How often such an interval holds the true median. Below 0.95 where there are too few values.
+    pub coverage: f64,
+}
+
+impl Estimate {
+    /// Of one value or more.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Estimate {
+        let mut sorted: Vec<f64> = values.into_iter().collect();
+        assert!(!sorted.is_empty(), "an estimate takes a value");
+        sorted.sort_by(f64::total_cmp);
+        let count = sorted.len();
+        // The widest pair leaves out nothing; each step inwards leaves out one value on each side.
+        let mut outside = 0.5_f64.powi(count as i32);
+        let mut term = outside;
+        let mut leave = 0;
+        while leave + 1 < count / 2 {
+            term *= (count - leave) as f64 / (leave + 1) as f64;
+            if 1.0 - 2.0 * (outside + term) < CONFIDENCE {
+                break;
+            }
+            outside += term;
+            leave += 1;
+        }
+        let middle = count / 2;
+        let median = match count % 2 {
+            1 => sorted[middle],
+            _ => f64::midpoint(sorted[middle - 1], sorted[middle]),
+        };
+        Estimate {
+            median,
+            low: sorted[leave],
+            high: sorted[count - 1 - leave],
+            coverage: 1.0 - 2.0 * outside,
+        }
+    }
+}
+
+/// What an estimate says of a bound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All of the interval is within the bound.
+    Holds,
+    /// The bound is inside the interval: more rounds, or a quieter machine, would tell.
+    Undecided,
+    /// All of the interval is above the bound.
+    DoesNotHold,
+}
+
+impl Verdict {
+    pub fn of(estimate: &Estimate, bound: f64) -> Verdict {
+        if estimate.high <= bound {
+            Verdict::Holds
+        } else if estimate.low > bound {
+            Verdict::DoesNotHold
+        } else {
+            Verdict::Undecided
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Verdict::Holds => "holds",
+            Verdict::Undecided => "undecided",
+            Verdict::DoesNotHold => "does not hold",
+        })
+    }
+}
+
+/// One line of the table: something measured, and its bound where it has one.
+#[derive(Debug)]
+pub struct Row {
+    pub what: String,
+    /// `""` for a ratio.
+    pub unit: &'static str,
+    pub estimate: Estimate,
+    pub bound: Option<f64>,
+}
+
+impl Row {
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.bound.map(|bound| Verdict::of(&self.estimate, bound))
+    }
+}
+
+/// Prints the rows; false where a bound does not hold.
+pub fn print(rows: &[Row]) -> bool {
+    let wide = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
+    println!(
+        "{:<wide$}  {:>8} {:<20} {:>5}",
+        "", "median", " [low, high]", "bound"
+    );
+    for row in rows {
+        let Estimate {
+            median, low, high, ..
+        } = row.estimate;
+        let digits = if row.unit.is_empty() { 3 } else { 2 };
+        let interval = format!("[{low:.digits$}, {high:.digits$}] {}", row.unit);
+        let bound = row.bound.map(|bound| bound.to_string()).unwrap_or_default();
+        let verdict = row.verdict().map(|v| v.to_string()).unwrap_or_default();
+        let line = format!(
+            "{:<wide$}  {median:>8.digits$} {interval:<20} {bound:>5}  {verdict}",
+            row.what
+        );
+        println!("{}", line.trim_end());
+    }
+    rows.iter()
+        .all(|row| row.verdict() != Some(Verdict::DoesNotHold))
+}

@@ -1,0 +1,135 @@
+//! The program itself, as a user runs it: harness, testee, ledgers and samples from outside.
+//!
+//! Its record is what is measured. A phase's `elapsed_ns` leaves out what its ledgers took, which is
+//! right for a user's rows per second and would hide here what measuring costs. So the span goes from
+//! the end of `open` until the last ledger of `fill` was taken: on top of the fill, `open`'s ledger,
+//! every reading inside the fill, the line that each of them writes, and the fill's own ledger.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use sqlite_membench::memory::wait::wait_with_usage;
+use sqlite_membench::record::{Line, PhaseRecord, Reader};
+
+/// How often a harness's memory is looked at. `VmHWM` holds the peak in between.
+const LOOK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// An insert through the whole program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Insert {
+    pub rows: u64,
+    /// Ledgers inside the fill.
+    pub readings: u32,
+    /// As `--set sqlite_allocator=` takes it.
+    pub sqlite_allocator: &'static str,
+}
+
+/// What an insert through the program took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Span {
+    /// With all ledgers.
+    pub wall: Duration,
+    /// The fill's user and system time, and what its ledgers took: they do not wait.
+    pub cpu: Duration,
+    /// The fill alone, as the program reports it.
+    pub fill_wall: Duration,
+    pub fill_cpu: Duration,
+    /// One ledger, on average.
+    pub ledger: Duration,
+    /// The harness's own peak; 0 where it was not watched.
+    pub harness_peak_bytes: u64,
+}
+
+impl Insert {
+    pub fn sample(self) -> Span {
+        self.run(|child| {
+            let status = child.wait().expect("a harness that can be waited for");
+            assert!(status.success(), "{self:?}: {status}");
+            0
+        })
+    }
+
+    /// The same, with an eye on the harness's memory. Looking takes time: not for a ratio.
+    pub fn sample_watched(self) -> Span {
+        self.run(|child| watch(child.id()))
+    }
+
+    fn run(self, wait: impl FnOnce(&mut std::process::Child) -> u64) -> Span {
+        let place = tempfile::tempdir().expect("a temporary directory");
+        let out = place.path().join("run");
+        let mut harness = Command::new(env!("CARGO_BIN_EXE_sqlite-membench"))
+            .args(["run", "insert-10m", "--format", "json", "--quiet"])
+            .args(["--rows", &self.rows.to_string()])
+            .args(["--set", &format!("readings={}", self.readings)])
+            .args([
+                "--set",
+                &format!("sqlite_allocator={}", self.sqlite_allocator),
+            ])
+            .arg("--out")
+            .arg(&out)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program sqlite-membench");
+        let harness_peak_bytes = wait(&mut harness);
+        Span {
+            harness_peak_bytes,
+            ..span(&out.join("record.jsonl"))
+        }
+    }
+}
+
+fn span(record: &Path) -> Span {
+    let lines = Reader::open(record).expect("a record");
+    let mut open = None;
+    let mut fill: Vec<PhaseRecord> = Vec::new();
+    for line in lines {
+        match line.expect("a line of the record") {
+            Line::Phase(phase) if phase.phase == "open" => open = Some(phase),
+            Line::Phase(phase) if phase.phase == "fill" => fill.push(phase),
+            _ => {}
+        }
+    }
+    let (open, end) = (
+        open.expect("phase open"),
+        fill.last().expect("the end of fill"),
+    );
+    let ledgers_ns: u64 = fill.iter().map(|phase| phase.ledger_ns).sum();
+    let cpu_ns = end.user_ns + end.system_ns;
+    Span {
+        wall: Duration::from_nanos(end.at_ns + end.ledger_ns - open.at_ns),
+        cpu: Duration::from_nanos(cpu_ns + ledgers_ns + open.ledger_ns),
+        fill_wall: Duration::from_nanos(end.elapsed_ns),
+        fill_cpu: Duration::from_nanos(cpu_ns),
+        ledger: Duration::from_nanos(ledgers_ns / fill.len() as u64),
+        harness_peak_bytes: 0,
+    }
+}
+
+/// Waits for the harness and gives its `VmHWM`. Not `ru_maxrss`: that of a process that was waited
+/// for is at least its own children's, and the testee is one.
+fn watch(pid: u32) -> u64 {
+    let mut peak_bytes = 0;
+    loop {
+        if let Some(bytes) = peak_rss_bytes(pid) {
+            peak_bytes = bytes;
+        }
+        if let Some(waited) = wait_with_usage(pid).expect("a harness that can be waited for") {
+            assert!(waited.status.success(), "the harness: {}", waited.status);
+            return peak_bytes;
+        }
+        sleep(LOOK_INTERVAL);
+    }
+}
+
+fn peak_rss_bytes(pid: u32) -> Option<u64> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kilobytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
+    Some(kilobytes * 1024)
+}
