@@ -36,6 +36,29 @@ pub struct Sample {
     pub counted_allocations: u64,
 }
 
+/// What ledgers are taken of. Of the bound's 600 MB all is live, or every other page is freed, or
+/// every other small block; under `arena` more is resident, because a page takes 5120 bytes there.
+pub fn all(is_test: bool) -> Vec<Heap> {
+    let sizes: &[u64] = if is_test { &[2] } else { &[50, 200, 600] };
+    let largest = sizes[sizes.len() - 1];
+    let mut heaps = Vec::new();
+    for allocator in [SqliteAllocator::System, SqliteAllocator::Arena] {
+        let pages = |megabytes, half_free| Heap {
+            allocator,
+            megabytes,
+            block_bytes: PAGE_BLOCK_BYTES,
+            half_free,
+        };
+        heaps.push(pages(largest, false));
+        heaps.extend(sizes.iter().map(|&size| pages(size, true)));
+        heaps.push(Heap {
+            block_bytes: SMALL_BLOCK_BYTES,
+            ..pages(largest, true)
+        });
+    }
+    heaps
+}
+
 /// In a child: makes the heap and takes a first ledger, then `count` that are measured.
 pub fn measure(heap: Heap, count: u64) -> Sample {
     sqlite::install(heap.allocator, 0).expect("SQLite's allocator");
@@ -68,7 +91,7 @@ fn counted() -> u64 {
 }
 
 fn make(heap: Heap) {
-    let count = (heap.megabytes << 20) / heap.block_bytes;
+    let count = heap.megabytes * 1_000_000 / heap.block_bytes;
     let mut every_other = Vec::new();
     for index in 0..count {
         // SAFETY: a plain allocation, written inside its length; the process ends with what is left.

@@ -46,7 +46,7 @@ impl Plan {
         let has = |flag: &str| arguments.iter().any(|argument| argument == flag);
         // As Criterion has it: whoever runs a bench without --bench tests it.
         let is_test = has("--test") || !has("--bench");
-        let (rows, rounds) = if is_test { (2_000, 1) } else { (1_000_000, 9) };
+        let (rows, rounds) = if is_test { (2_000, 1) } else { (1_000_000, 16) };
         Ok(Plan {
             is_test,
             bounds: !has("--list") && !has("--profile-time") && asks_for_bounds(&arguments),

@@ -105,23 +105,30 @@ impl Row {
 pub fn print(rows: &[Row]) -> bool {
     let wide = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
     println!(
-        "{:<wide$}  {:>8} {:<20} {:>5}",
-        "", "median", " [low, high]", "bound"
+        "{:<wide$}  {:>8}  {:<20} {:>5}",
+        "", "median", "[low, high]", "bound"
     );
     for row in rows {
         let Estimate {
             median, low, high, ..
         } = row.estimate;
         let digits = if row.unit.is_empty() { 3 } else { 2 };
-        let interval = format!("[{low:.digits$}, {high:.digits$}] {}", row.unit);
+        let interval = match low < high {
+            true => format!("[{low:.digits$}, {high:.digits$}] {}", row.unit),
+            false => row.unit.to_owned(),
+        };
         let bound = row.bound.map(|bound| bound.to_string()).unwrap_or_default();
         let verdict = row.verdict().map(|v| v.to_string()).unwrap_or_default();
-        let line = format!(
-            "{:<wide$}  {median:>8.digits$} {interval:<20} {bound:>5}  {verdict}",
-            row.what
-        );
+        let (what, median) = (&row.what, format!("{median:.digits$}"));
+        let line = format!("{what:<wide$}  {median:>8}  {interval:<20} {bound:>5}  {verdict}");
         println!("{}", line.trim_end());
     }
+    let intervals = rows
+        .iter()
+        .map(|row| &row.estimate)
+        .filter(|e| e.low < e.high);
+    let coverage = intervals.map(|e| e.coverage).fold(1.0, f64::min) * 100.0;
+    println!("An interval holds the true median at {coverage:.0} % or more.");
     rows.iter()
         .all(|row| row.verdict() != Some(Verdict::DoesNotHold))
 }

@@ -1,0 +1,173 @@
+//! The table of bounds.
+//!
+//! Inserts are compared within rounds, each of which runs every part once and begins with another one.
+//! Both clocks are shown, because a busy machine disturbs one of them and a slow disk the other: wall
+//! time is what a user waits, CPU time is what the instruments burn.
+
+use std::fs;
+use std::time::Duration;
+
+use super::ledgers::{self, Heap, PAGE_BLOCK_BYTES};
+use super::parts::{self, Insert};
+use super::plan::Plan;
+use super::statistics::{self, Estimate, Row};
+use super::testee;
+
+/// Ledgers of one heap.
+const LEDGERS: u64 = 25;
+
+/// False where a bound does not hold.
+pub fn measure_and_print(plan: &Plan) -> bool {
+    println!(
+        "\nBounds: {} rows an insert, {} rounds, {} ledgers inside a fill; load {}",
+        plan.rows,
+        plan.rounds,
+        plan.readings,
+        fs::read_to_string("/proc/loadavg").unwrap_or_default()
+    );
+    let mut rows = inserts(plan);
+    for heap in ledgers::all(plan.is_test) {
+        rows.extend(ledger(plan, heap));
+    }
+    rows.extend(harness(plan));
+    statistics::print(&rows)
+}
+
+/// The samples of all rounds, by part and in the order of the rounds.
+#[derive(Default)]
+struct Rounds {
+    raw: Vec<parts::Span>,
+    rusqlite: Vec<parts::Span>,
+    arena: Vec<testee::Span>,
+    system: Vec<testee::Span>,
+}
+
+impl Rounds {
+    fn run(plan: &Plan) -> Rounds {
+        let through = |sqlite_allocator| testee::Insert {
+            rows: plan.rows,
+            readings: plan.readings,
+            sqlite_allocator,
+        };
+        let mut rounds = Rounds::default();
+        for round in 0..plan.rounds {
+            for turn in 0..4 {
+                match (round + turn) % 4 {
+                    0 => rounds.raw.push(Insert::Raw.sample(plan.rows)),
+                    1 => rounds.rusqlite.push(Insert::Rusqlite.sample(plan.rows)),
+                    2 => rounds.arena.push(through("arena").sample()),
+                    _ => rounds.system.push(through("system").sample()),
+                }
+            }
+        }
+        let in_the_floor = rounds.raw.iter().map(|span| span.rust_blocks).max();
+        assert_eq!(in_the_floor, Some(0), "the floor allocates through Rust");
+        rounds
+    }
+
+    /// A row for each clock. `times` are wall and CPU time, round by round.
+    fn over_raw(
+        &self,
+        what: &str,
+        bound: Option<f64>,
+        times: impl Iterator<Item = (Duration, Duration)>,
+    ) -> [Row; 2] {
+        let (walls, cpus): (Vec<f64>, Vec<f64>) = times
+            .zip(&self.raw)
+            .map(|((wall, cpu), raw)| {
+                let over =
+                    |time: Duration, floor: Duration| time.as_secs_f64() / floor.as_secs_f64();
+                (over(wall, raw.wall), over(cpu, raw.cpu))
+            })
+            .unzip();
+        [("wall", walls), ("CPU", cpus)].map(|(clock, ratios)| Row {
+            what: format!("insert, {what} / raw ffi, {clock} time"),
+            unit: "",
+            estimate: Estimate::of(ratios),
+            bound,
+        })
+    }
+}
+
+fn inserts(plan: &Plan) -> Vec<Row> {
+    let rounds = Rounds::run(plan);
+    let bare = rounds.rusqlite.iter().map(|span| (span.wall, span.cpu));
+    let mut rows = Vec::from(rounds.over_raw("rusqlite, no instruments", Some(1.03), bare));
+    for (name, bound, spans) in [
+        ("arena", Some(1.05), &rounds.arena),
+        ("system", None, &rounds.system),
+    ] {
+        let whole = spans.iter().map(|span| (span.wall, span.cpu));
+        rows.extend(rounds.over_raw(&format!("{name}, ledgers, sampling"), bound, whole));
+        let fill = spans.iter().map(|span| (span.fill_wall, span.fill_cpu));
+        rows.extend(rounds.over_raw(&format!("{name}, without its ledgers"), None, fill));
+    }
+    let seconds = rounds.raw.iter().map(|span| span.wall.as_secs_f64());
+    let ledgers = rounds
+        .arena
+        .iter()
+        .map(|span| span.ledger.as_secs_f64() * 1e3);
+    rows.push(Row {
+        what: "insert, raw ffi, million rows a second".into(),
+        unit: "",
+        estimate: Estimate::of(seconds.map(|seconds| plan.rows as f64 / seconds / 1e6)),
+        bound: None,
+    });
+    rows.push(Row {
+        what: "insert, arena, one ledger inside the fill".into(),
+        unit: "ms",
+        estimate: Estimate::of(ledgers),
+        bound: None,
+    });
+    rows
+}
+
+/// What ledgers of `heap` took, and whether they allocated.
+fn ledger(plan: &Plan, heap: Heap) -> Vec<Row> {
+    let sample = parts::ledgers(heap, if plan.is_test { 2 } else { LEDGERS });
+    let what = format!(
+        "ledger, {:?}, {} MB resident, blocks of {} bytes, {}",
+        heap.allocator,
+        sample.rss_bytes / 1_000_000,
+        heap.block_bytes,
+        if heap.half_free {
+            "every other freed"
+        } else {
+            "all live"
+        }
+    )
+    .to_lowercase();
+    let is_bounded = heap.megabytes >= 600 && heap.block_bytes == PAGE_BLOCK_BYTES;
+    let mut rows = vec![Row {
+        what: what.replace(" mb ", " MB "),
+        unit: "ms",
+        estimate: Estimate::of(sample.took.iter().map(|took| took.as_secs_f64() * 1e3)),
+        bound: is_bounded.then_some(10.0),
+    }];
+    if is_bounded || sample.counted_allocations > 0 {
+        rows.push(Row {
+            what: "    allocations in all of them".into(),
+            unit: "",
+            estimate: Estimate::of([sample.counted_allocations as f64]),
+            bound: Some(0.0),
+        });
+    }
+    rows
+}
+
+/// The harness over a short run and over one of eight times its length.
+fn harness(plan: &Plan) -> [Row; 2] {
+    [plan.rows.div_ceil(2), plan.rows * 4].map(|rows| {
+        let insert = testee::Insert {
+            rows,
+            readings: plan.readings,
+            sqlite_allocator: "arena",
+        };
+        Row {
+            what: format!("harness, own peak RSS over {rows} rows"),
+            unit: "MB",
+            estimate: Estimate::of([insert.sample_watched().harness_peak_bytes as f64 / 1e6]),
+            bound: Some(30.0),
+        }
+    })
+}
