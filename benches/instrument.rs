@@ -13,7 +13,8 @@
 //! Who plays which part: `raw` and `rusqlite` are children of this executable, with SQLite on its own
 //! default allocator and no memory methods installed. This executable declares the counting global
 //! allocator, because a ledger without it has no Rust heap; the floor allocates nothing through it,
-//! which is checked. `arena` and `system` are the program `sqlite-membench`, as a user runs it.
+//! which is checked. `arena` and `system` are the program's own main function, harness and testee, in
+//! this executable too: two executables with one SQLite in them do not run it equally fast.
 //!
 //! Traps: everything runs in a process of its own, so a Criterion iteration returns what the child
 //! measured and not the time until it was gone; the insert is sampled flat, 10 times and no more; the
@@ -43,6 +44,9 @@ static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
     sqlite_membench::allocator::global::Switchable::new();
 
 fn main() -> ExitCode {
+    if let Some(code) = testee::run_as_program() {
+        return code;
+    }
     if parts::run_as_child() {
         return ExitCode::SUCCESS;
     }

@@ -1,18 +1,31 @@
 //! The program itself, as a user runs it: harness, testee, ledgers and samples from outside.
 //!
+//! For a ratio its main function runs in this executable, because the floor does: SQLite's code then
+//! lies at the same addresses in both. The same SQLite linked into two executables was seen to differ
+//! by 3 %, as much as the bounds allow for. For the harness's memory it is the executable that users have.
+//!
 //! Its record is what is measured. A phase's `elapsed_ns` leaves out what its ledgers took, which is
 //! right for a user's rows per second and would hide here what measuring costs. So the span goes from
 //! the end of `open` until the last ledger of `fill` was taken: on top of the fill, `open`'s ledger,
 //! every reading inside the fill, the line that each of them writes, and the fill's own ledger.
 
+use std::env;
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
 use sqlite_membench::memory::wait::wait_with_usage;
 use sqlite_membench::record::{Line, PhaseRecord, Reader};
+
+/// Set where this executable is to be the program.
+const PROGRAM_VARIABLE: &str = "SQLITE_MEMBENCH_INSTRUMENT_IS_THE_PROGRAM";
+
+/// Runs the program, where this process was started to be its harness or its testee.
+pub fn run_as_program() -> Option<ExitCode> {
+    env::var_os(PROGRAM_VARIABLE).map(|_| sqlite_membench::cli::main())
+}
 
 /// How often a harness's memory is looked at. `VmHWM` holds the peak in between.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
@@ -45,7 +58,8 @@ pub struct Span {
 
 impl Insert {
     pub fn sample(self) -> Span {
-        self.run(|child| {
+        let this = env::current_exe().expect("this bench's own executable");
+        self.run(&this, |child| {
             let status = child.wait().expect("a harness that can be waited for");
             assert!(status.success(), "{self:?}: {status}");
             0
@@ -54,13 +68,15 @@ impl Insert {
 
     /// The same, with an eye on the harness's memory. Looking takes time: not for a ratio.
     pub fn sample_watched(self) -> Span {
-        self.run(|child| watch(child.id()))
+        let program = Path::new(env!("CARGO_BIN_EXE_sqlite-membench"));
+        self.run(program, |child| watch(child.id()))
     }
 
-    fn run(self, wait: impl FnOnce(&mut std::process::Child) -> u64) -> Span {
+    fn run(self, program: &Path, wait: impl FnOnce(&mut Child) -> u64) -> Span {
         let place = tempfile::tempdir().expect("a temporary directory");
         let out = place.path().join("run");
-        let mut harness = Command::new(env!("CARGO_BIN_EXE_sqlite-membench"))
+        let mut harness = Command::new(program)
+            .env(PROGRAM_VARIABLE, "1")
             .args(["run", "insert-10m", "--format", "json", "--quiet"])
             .args(["--rows", &self.rows.to_string()])
             .args(["--set", &format!("readings={}", self.readings)])
