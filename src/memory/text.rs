@@ -5,6 +5,11 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use crate::allocator::region::Region;
 
+/// Bytes of one read. The kernel writes records into a page of its own until the read is full, and
+/// what does not fit into the page it throws away and makes again: in `smaps` that is a second walk
+/// over all pages of a mapping, often of the heap. From half a page on it never begins such a record.
+const MOST_AT_ONCE: usize = 2048;
+
 /// A file under `/proc`, kept open, read from its start each time.
 #[derive(Debug)]
 pub struct Lines {
@@ -27,7 +32,8 @@ impl Lines {
         let buffer = self.buffer.whole();
         let mut filled = 0;
         loop {
-            let got = match self.file.read(&mut buffer[filled..]) {
+            let room = buffer.len().min(filled + MOST_AT_ONCE);
+            let got = match self.file.read(&mut buffer[filled..room]) {
                 Ok(got) => got,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(error),
