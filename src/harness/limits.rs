@@ -6,6 +6,9 @@ use crate::scenario::Limits;
 
 use super::sample::Memory;
 
+/// A look at a large process takes some milliseconds itself.
+const SHORTEST_LOOK: Duration = Duration::from_millis(5);
+
 /// A limit that a testee went past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Breach {
@@ -66,6 +69,29 @@ pub(super) fn breach(
     })
 }
 
+/// When to look again, at most `interval` from now: the nearer resident memory comes to its limit at
+/// the speed that `before`, `since` ago, shows, the sooner.
+pub(super) fn next_look(
+    limits: &Limits,
+    interval: Duration,
+    before: Option<(Memory, Duration)>,
+    now: Option<Memory>,
+) -> Duration {
+    let (Some(limit), Some((before, since)), Some(now)) = (limits.rss_bytes, before, now) else {
+        return interval;
+    };
+    let grown = now.rss_bytes.saturating_sub(before.rss_bytes);
+    let room = limit.saturating_sub(now.rss_bytes);
+    if grown == 0 {
+        return interval;
+    }
+    // Half of the time that is left: growth can become faster.
+    let left = since.as_secs_f64() * room as f64 / grown as f64 / 2.0;
+    Duration::try_from_secs_f64(left)
+        .unwrap_or(interval)
+        .clamp(SHORTEST_LOOK.min(interval), interval)
+}
+
 fn bytes(bytes: u64) -> String {
     format!(
         "{:.1} MiB ({bytes} bytes)",
@@ -110,6 +136,31 @@ mod tests {
         let time = seen(3, 0, 0).unwrap();
         assert_eq!(time.what, "limit_time");
         assert!(time.message.contains("3.0 s") && time.message.contains("2.0 s"));
+    }
+
+    #[test]
+    fn looks_come_closer_together_before_a_limit_is_reached() {
+        let at = |mib: u64| Memory {
+            rss_bytes: mib << 20,
+            ..Memory::default()
+        };
+        let interval = Duration::from_millis(100);
+        let next = |before, now| {
+            let next = next_look(
+                &LIMITS,
+                interval,
+                Some((at(before), interval)),
+                Some(at(now)),
+            );
+            next.as_millis()
+        };
+        assert_eq!(next(100, 100), 100, "no growth");
+        assert_eq!(next(100, 200), 100, "far away");
+        assert_eq!(next(400, 500), 50);
+        assert_eq!(next(500, 599), 5);
+        assert_eq!(next(600, 700), 5, "past it");
+        let unlimited = next_look(&Limits::default(), interval, None, Some(at(1)));
+        assert_eq!(unlimited, interval);
     }
 
     #[test]

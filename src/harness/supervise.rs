@@ -16,8 +16,9 @@ use crate::scenario::Scenario;
 use crate::testee::STOPPED_AS_ASKED;
 
 use super::limits::{self, Breach};
+use super::sample::{self, Memory};
 use super::spawn::{Event, Testee};
-use super::{RunOptions, Watcher, sample};
+use super::{RunOptions, Watcher};
 
 /// From being asked to stop until being killed.
 const GRACE: Duration = Duration::from_secs(5);
@@ -124,6 +125,8 @@ struct Supervision<'a> {
     closed: Option<Instant>,
     sample_interval: Duration,
     look_interval: Duration,
+    /// When memory was last seen, and what it was.
+    seen: Option<(Instant, Memory)>,
     next_look: Instant,
     next_sample: Instant,
 }
@@ -143,6 +146,7 @@ impl<'a> Supervision<'a> {
             closed: None,
             sample_interval,
             look_interval,
+            seen: None,
             next_look: testee.started + look_interval,
             next_sample: testee.started + sample_interval,
             testee,
@@ -262,6 +266,10 @@ impl<'a> Supervision<'a> {
         let elapsed = now - self.testee.started;
         // Not readable: it is ending, or this system does not tell; `env` then says so.
         let memory = sample::memory(self.testee.pid).ok();
+        let before = self.seen.map(|(at, memory)| (memory, now - at));
+        let limits = &self.scenario.limits;
+        self.next_look = now + limits::next_look(limits, self.look_interval, before, memory);
+        self.seen = memory.map(|memory| (now, memory)).or(self.seen);
         let disk_bytes = sample::disk_bytes(self.testee.directory(), self.testee.pid);
         let breach = if self.stop.is_none() {
             limits::breach(&self.scenario.limits, elapsed, memory, disk_bytes)
