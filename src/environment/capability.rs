@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 
 use super::Root;
-use super::machine::cgroup_directory;
+use super::machine::{GOVERNOR, cgroup_directory};
 use super::software::Software;
 
 /// One thing that a ledger or a record will lack.
@@ -55,15 +55,23 @@ pub(super) fn absent(root: &Root, software: &Software) -> Vec<Absent> {
             add(what, format!("/{path}: {error}"));
         }
     }
-    if cgroup_directory(root).is_none() {
-        add(
-            "the memory of the cgroup",
-            "no memory controller's files under /sys/fs/cgroup".into(),
-        );
+    let cgroup = match cgroup_directory(root) {
+        None => Some("no memory controller's files under /sys/fs/cgroup"),
+        Some((1, _)) => Some(
+            "memory.current and memory.stat are of version 2, and this hierarchy is of version 1",
+        ),
+        Some(_) => None,
+    };
+    if let Some(why) = cgroup {
+        add("the memory of the cgroup", why.into());
     }
-    if !software.is_glibc() {
-        let why = "mallinfo2, malloc_info and malloc_trim are glibc's; this C library is another";
+    if let Some(why) = software.no_malloc_figures() {
         add("the C library's heap, in use and free", why.into());
+    }
+    let governor = readable(root, GOVERNOR);
+    if let Err(error) = governor {
+        let what = "the processor's frequency governor, which times depend on";
+        add(what, format!("/{GOVERNOR}: {error}"));
     }
     if !software.has_sqlite_option("ENABLE_MEMSYS5") {
         let why = "SQLite was compiled without SQLITE_ENABLE_MEMSYS5; build in the checkout, where \

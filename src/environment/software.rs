@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use serde_json::{Map, Value, json};
 
 use super::{Root, put};
+use crate::allocator::{MallocProvider, malloc_provider};
+use crate::memory::glibc;
 
 /// What this program is made of.
 #[derive(Debug)]
@@ -31,10 +33,22 @@ impl Software {
         self.sqlite_options.iter().any(|option| option == name)
     }
 
-    pub(super) fn is_glibc(&self) -> bool {
-        self.libc
-            .as_deref()
-            .is_some_and(|libc| libc.starts_with("glibc"))
+    /// Why the C library's heap cannot be read; `None` where it can.
+    pub(super) fn no_malloc_figures(&self) -> Option<&'static str> {
+        if !cfg!(target_env = "gnu") {
+            return Some(
+                "mallinfo2, malloc_info and malloc_trim are glibc's; this C library is another",
+            );
+        }
+        match malloc_provider() {
+            MallocProvider::Other => Some(
+                "malloc is not glibc's here, a preloaded library's for instance: what that holds \
+                 beyond live blocks is unattributed",
+            ),
+            MallocProvider::Glibc => glibc::read()
+                .is_none()
+                .then_some("this glibc is older than 2.33 and has no mallinfo2"),
+        }
     }
 
     pub(super) fn provenance(&self, map: &mut Map<String, Value>) {
