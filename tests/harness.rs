@@ -220,6 +220,15 @@ fn a_run_that_goes_well_leaves_a_record_and_nothing_else() {
         "{result:?}"
     );
     assert!(result.rows_per_second > 0.0);
+    for line in &lines {
+        if let Line::Phase(phase) = line {
+            let rss = phase.ledger.rss_bytes.unsigned_abs();
+            assert!(
+                phase.peak_rss_bytes >= rss,
+                "a peak below what was there: {phase:?}"
+            );
+        }
+    }
     let peak = lines.iter().filter_map(|line| match line {
         Line::Phase(phase) => Some(phase.peak_rss_bytes),
         _ => None,

@@ -2,14 +2,18 @@
 //!
 //! Built from the lines of the record and from nothing else. A [`ScenarioReport`] keeps the ends
 //! of phases, the result and the errors; of the samples it keeps the peak and of the readings the
-//! last one, so that it does not grow with the length of a run.
+//! last one and the fullest, so that it does not grow with the length of a run.
 
 use crate::record::{ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord};
 use crate::scenario::Scenario;
+use extremes::Extremes;
 
 pub mod csv;
+pub mod extremes;
 pub mod format;
 pub mod json;
+pub mod layout;
+pub mod summary;
 pub mod terminal;
 
 /// What a run had to say about one scenario.
@@ -27,6 +31,8 @@ pub struct ScenarioReport {
     pub result: Option<ResultRecord>,
     /// In the order in which they happened; the first is the cause.
     pub errors: Vec<ErrorRecord>,
+    /// What its ledgers came to at most.
+    pub extremes: Extremes,
     /// The largest sample taken from outside.
     pub peak_sample_bytes: u64,
     last_reading: Option<PhaseRecord>,
@@ -64,6 +70,9 @@ impl ScenarioReport {
 
     /// Takes from `line` what is to be kept.
     pub fn line(&mut self, line: &Line) {
+        if let Line::Phase(phase) = line {
+            self.extremes.see(phase);
+        }
         match line {
             Line::Scenario(record) => {
                 self.parameters = record.parameters.clone();
@@ -142,8 +151,8 @@ pub(crate) mod samples {
     pub(crate) fn phase(name: &str, unattributed: i64) -> PhaseRecord {
         let terms = vec![
             term("sqlite", "live", 80 << 20),
-            split("live", "page_cache", 70 << 20),
-            split("page_cache", "dirty", 10 << 20),
+            split("live", "page cache", 70 << 20),
+            split("page cache", "dirty", 10 << 20),
             split("live", "statements", 6 << 10),
             term("sqlite", "untouched", -(1 << 20)),
             term("program", "data", 3 << 20),
@@ -169,6 +178,21 @@ pub(crate) mod samples {
                 terms,
                 ..LedgerRecord::default()
             },
+        }
+    }
+
+    /// What a testee says of itself.
+    pub(crate) fn scenario() -> ScenarioRecord {
+        ScenarioRecord {
+            scenario: "s[a=1,b=2]".into(),
+            parameters: serde_json::Map::new(),
+            pragmas: Vec::new(),
+            rust_allocator: "system".into(),
+            sqlite_allocator: "arena".into(),
+            route_verified: true,
+            route_evidence: "seen".into(),
+            absent: Vec::new(),
+            pid: 1,
         }
     }
 
