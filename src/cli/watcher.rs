@@ -71,7 +71,8 @@ impl Show {
         report.ended();
         let over = report
             .over_bound()
-            .map(|phase| format!("{} after {}", report.name, phase.phase));
+            .iter()
+            .map(|moment| format!("{} {moment}", report.name));
         self.over_bound.extend(over);
         // The table has them where they belong; elsewhere a person must still see them.
         if self.format != RunFormat::Table {

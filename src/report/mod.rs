@@ -36,6 +36,7 @@ pub struct ScenarioReport {
     /// The largest sample taken from outside.
     pub peak_sample_bytes: u64,
     last_reading: Option<PhaseRecord>,
+    over_bound: Vec<String>,
 }
 
 /// An error for a person: messages are whole, and some begin with what they are about.
@@ -72,6 +73,7 @@ impl ScenarioReport {
     pub fn line(&mut self, line: &Line) {
         if let Line::Phase(phase) = line {
             self.extremes.see(phase);
+            self.see_bound(phase);
         }
         match line {
             Line::Scenario(record) => {
@@ -113,11 +115,24 @@ impl ScenarioReport {
             .unwrap_or(0)
     }
 
-    /// The phases whose remainder is over its bound.
-    pub fn over_bound(&self) -> impl Iterator<Item = &PhaseRecord> {
-        self.phases
-            .iter()
-            .filter(|phase| !within_bound(&phase.ledger))
+    /// The moments at which the remainder was over its bound: ends of phases, and of the readings
+    /// inside a phase the first.
+    pub fn over_bound(&self) -> &[String] {
+        &self.over_bound
+    }
+
+    fn see_bound(&mut self, phase: &PhaseRecord) {
+        if within_bound(&phase.ledger) {
+            return;
+        }
+        let name = &phase.phase;
+        let moment = match phase.reading {
+            None => format!("after {name}"),
+            Some(_) => format!("inside {name}"),
+        };
+        if !self.over_bound.contains(&moment) {
+            self.over_bound.push(moment);
+        }
     }
 }
 
@@ -253,6 +268,23 @@ mod tests {
             "limit_rss: too much"
         );
         assert_eq!(describe(&error("too much")), "limit_rss: too much");
+    }
+
+    #[test]
+    fn a_reading_over_its_bound_counts_as_the_end_of_a_phase_does() {
+        let mut report = ScenarioReport::default();
+        for reading in [Some(1), Some(2), None] {
+            let unattributed = if reading.is_some() { 20 << 20 } else { 0 };
+            let phase = PhaseRecord {
+                reading,
+                ..samples::phase("fill", unattributed)
+            };
+            report.line(&Line::Phase(phase));
+        }
+        report.ended();
+        assert_eq!(report.over_bound(), ["inside fill"]);
+        report.line(&Line::Phase(samples::phase("close", 20 << 20)));
+        assert_eq!(report.over_bound(), ["inside fill", "after close"]);
     }
 
     #[test]

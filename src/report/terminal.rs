@@ -127,7 +127,7 @@ fn write_scenario(
         }
     }
     // Where every byte has its owner, nobody misses them.
-    if report.over_bound().next().is_none() {
+    if report.over_bound().is_empty() {
         return Ok(());
     }
     scenario.absent.iter().try_for_each(|absent| {
@@ -483,7 +483,7 @@ mod tests {
         report.scenario = Some(scenario);
         let missed = "not measured here: other C heap: malloc is not glibc's";
         assert!(!plain(&report).contains(missed));
-        report.phases[0] = samples::phase("fill", 20 << 20);
+        report.line(&Line::Phase(samples::phase("fill", 20 << 20)));
         let text = plain(&report);
         assert!(text.contains("over bound ±1.0 MiB"), "{text}");
         assert!(text.contains(missed), "{text}");
