@@ -380,6 +380,27 @@ fn a_full_file_system_under_the_record_ends_the_run_and_keeps_its_lines() {
 }
 
 #[test]
+fn a_run_whose_record_cannot_be_written_is_an_error_in_json_too() {
+    let place = Place::new();
+    let more = [
+        "--set",
+        "database=memory",
+        "--sample-interval",
+        "1ms",
+        "--format",
+        "json",
+    ];
+    let script = "ulimit -f 256; exec \"$@\"";
+    let mut command = place.under_sh(script, ENDLESS, &more);
+    let output = command.stdout(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let run: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &run["scenarios"][0]["error"];
+    assert_eq!(error["what"], "io", "{error}");
+    assert!(is_empty(&place.temporary));
+}
+
+#[test]
 fn a_full_file_system_under_the_database_is_an_error_line_of_sqlite() {
     let place = Place::new();
     let script = "ulimit -f 2048; exec \"$@\"";

@@ -69,27 +69,40 @@ pub(super) fn breach(
     })
 }
 
-/// When to look again, at most `interval` from now: the nearer resident memory comes to its limit at
-/// the speed that `before`, `since` ago, shows, the sooner.
-pub(super) fn next_look(
-    limits: &Limits,
-    interval: Duration,
-    before: Option<(Memory, Duration)>,
-    now: Option<Memory>,
-) -> Duration {
-    let (Some(limit), Some((before, since)), Some(now)) = (limits.rss_bytes, before, now) else {
-        return interval;
-    };
-    let grown = now.rss_bytes.saturating_sub(before.rss_bytes);
-    let room = limit.saturating_sub(now.rss_bytes);
-    if grown == 0 {
-        return interval;
+/// How fast resident memory grows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Growth {
+    seen: Option<(Duration, u64)>,
+    bytes_per_second: f64,
+}
+
+impl Growth {
+    /// `memory` as seen `at`, a time since the testee's start. A pause does not make it slow at
+    /// once: a testee that stands still to take a ledger goes on as it did before.
+    pub(super) fn see(&mut self, at: Duration, memory: Memory) {
+        let now = memory.rss_bytes;
+        if let Some((before_at, before)) = self.seen {
+            let seconds = at.saturating_sub(before_at).as_secs_f64();
+            let grown = now.saturating_sub(before) as f64;
+            if seconds > 0.0 {
+                self.bytes_per_second = (grown / seconds).max(self.bytes_per_second / 2.0);
+            }
+        }
+        self.seen = Some((at, now));
     }
-    // Half of the time that is left: growth can become faster.
-    let left = since.as_secs_f64() * room as f64 / grown as f64 / 2.0;
-    Duration::try_from_secs_f64(left)
-        .unwrap_or(interval)
-        .clamp(SHORTEST_LOOK.min(interval), interval)
+
+    /// When to look again, at most `interval` from now: the nearer memory comes to its limit at
+    /// this speed, the sooner.
+    pub(super) fn next_look(&self, limits: &Limits, interval: Duration) -> Duration {
+        let (Some(limit), Some((_, now))) = (limits.rss_bytes, self.seen) else {
+            return interval;
+        };
+        // Half of the time that is left: growth can become faster.
+        let left = limit.saturating_sub(now) as f64 / self.bytes_per_second / 2.0;
+        Duration::try_from_secs_f64(left)
+            .unwrap_or(interval)
+            .clamp(SHORTEST_LOOK.min(interval), interval)
+    }
 }
 
 fn bytes(bytes: u64) -> String {
@@ -140,27 +153,28 @@ mod tests {
 
     #[test]
     fn looks_come_closer_together_before_a_limit_is_reached() {
-        let at = |mib: u64| Memory {
-            rss_bytes: mib << 20,
-            ..Memory::default()
-        };
         let interval = Duration::from_millis(100);
-        let next = |before, now| {
-            let next = next_look(
-                &LIMITS,
-                interval,
-                Some((at(before), interval)),
-                Some(at(now)),
-            );
-            next.as_millis()
+        let next_of = |limits: &Limits, seen: &[u64]| {
+            let mut growth = Growth::default();
+            for (at, mib) in (0..).zip(seen) {
+                let memory = Memory {
+                    rss_bytes: mib << 20,
+                    ..Memory::default()
+                };
+                growth.see(interval * at, memory);
+            }
+            growth.next_look(limits, interval).as_millis()
         };
-        assert_eq!(next(100, 100), 100, "no growth");
-        assert_eq!(next(100, 200), 100, "far away");
-        assert_eq!(next(400, 500), 50);
-        assert_eq!(next(500, 599), 5);
-        assert_eq!(next(600, 700), 5, "past it");
-        let unlimited = next_look(&Limits::default(), interval, None, Some(at(1)));
-        assert_eq!(unlimited, interval);
+        let next = |seen: &[u64]| next_of(&LIMITS, seen);
+        assert_eq!(next(&[]), 100);
+        assert_eq!(next(&[100, 100]), 100, "no growth");
+        assert_eq!(next(&[100, 200]), 100, "far away");
+        assert_eq!(next(&[400, 500]), 50);
+        assert_eq!(next(&[500, 599]), 5);
+        assert_eq!(next(&[600, 700]), 5, "past it");
+        assert_eq!(next(&[490, 590, 590]), 10, "a pause");
+        assert_eq!(next(&[490, 590, 590, 590, 590, 590]), 80, "an end");
+        assert_eq!(next_of(&Limits::default(), &[1, 599]), 100);
     }
 
     #[test]
