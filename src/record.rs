@@ -284,6 +284,9 @@ pub struct ResultRecord {
     pub content_hash: String,
     /// Rows, distinct rows, last rowid and hash are what the key mode makes them.
     pub verified: bool,
+    /// Why a connection could not be closed, in SQLite's words; absent where all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_closed: Option<String>,
     /// INSERTs a second over the fill, ledgers not counted.
     pub rows_per_second: f64,
     /// The testee's own peak: what `wait4` says, or the highest peak of a phase where that is higher,

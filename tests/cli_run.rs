@@ -127,6 +127,19 @@ fn command_of_table(directory: &Path, sets: &[&str]) -> String {
 }
 
 #[test]
+fn a_connection_that_leaked_statements_keep_open_is_said_to_be_so() {
+    let directory = TempDir::new().unwrap();
+    let sets = [
+        "rows=2000",
+        "statements=leak-per-row",
+        "sqlite_allocator=system",
+    ];
+    let sets = sets.map(|set| ["--set", set]).concat();
+    let table = command_of_table(directory.path(), &sets);
+    assert!(table.contains("not closed, so its memory stays"), "{table}");
+}
+
+#[test]
 fn a_reader_that_went_away_does_not_end_the_run() {
     for format in ["table", "json", "csv"] {
         let directory = TempDir::new().unwrap();

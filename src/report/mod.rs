@@ -227,6 +227,7 @@ pub(crate) mod samples {
             last_rowid: 10_000_000,
             content_hash: "00".into(),
             verified: true,
+            not_closed: None,
             rows_per_second: 512_345.6,
             peak_rss_bytes: 91 << 20,
             user_ns: 1_000_000_000,

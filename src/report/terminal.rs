@@ -88,6 +88,14 @@ fn write_header(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) ->
             writeln!(out, "  {line}")?;
         }
     }
+    if let Some(words) = report
+        .result
+        .as_ref()
+        .and_then(|one| one.not_closed.as_ref())
+    {
+        let text = format!("not closed, so its memory stays: {words}");
+        write_text(out, &text, WARN, layout)?;
+    }
     if let Some(scenario) = &report.scenario {
         write_scenario(out, report, scenario, layout)?;
     }

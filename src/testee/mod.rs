@@ -173,6 +173,7 @@ fn result(scenario: &str, report: InsertReport, rows_per_second: f64) -> ResultR
         last_rowid: report.last_rowid,
         content_hash: report.content_hash,
         verified: report.verified,
+        not_closed: report.not_closed,
         rows_per_second,
         peak_rss_bytes: 0,
         user_ns: 0,
