@@ -69,6 +69,9 @@ pub(super) fn breach(
     })
 }
 
+/// In which a testee's pace is forgotten by half; a ledger of a large process takes 0.1 s.
+const HALF_LIFE: Duration = Duration::from_millis(200);
+
 /// How fast resident memory grows.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Growth {
@@ -85,7 +88,8 @@ impl Growth {
             let seconds = at.saturating_sub(before_at).as_secs_f64();
             let grown = now.saturating_sub(before) as f64;
             if seconds > 0.0 {
-                self.bytes_per_second = (grown / seconds).max(self.bytes_per_second / 2.0);
+                let kept = 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
+                self.bytes_per_second = (grown / seconds).max(self.bytes_per_second * kept);
             }
         }
         self.seen = Some((at, now));
@@ -172,8 +176,9 @@ mod tests {
         assert_eq!(next(&[400, 500]), 50);
         assert_eq!(next(&[500, 599]), 5);
         assert_eq!(next(&[600, 700]), 5, "past it");
-        assert_eq!(next(&[490, 590, 590]), 10, "a pause");
-        assert_eq!(next(&[490, 590, 590, 590, 590, 590]), 80, "an end");
+        assert_eq!(next(&[490, 590, 590]), 7, "a pause");
+        let end = [&[490][..], &[590; 12]].concat();
+        assert_eq!(next(&end), 100, "an end");
         assert_eq!(next_of(&Limits::default(), &[1, 599]), 100);
     }
 
