@@ -187,8 +187,21 @@ pub struct ScenarioRecord {
     pub route_verified: bool,
     /// How the self-check knows.
     pub route_evidence: String,
+    /// What the ledgers of this testee lack, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub absent: Vec<AbsentRecord>,
     /// The testee.
     pub pid: u32,
+}
+
+/// A source that a testee does not have: its terms are missing, and what they would count is
+/// unattributed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AbsentRecord {
+    /// The terms.
+    pub what: String,
+    /// In words.
+    pub why: String,
 }
 
 /// One PRAGMA read back.
@@ -229,7 +242,8 @@ pub struct PhaseRecord {
     pub system_ns: u64,
     /// Minor and major faults of the phase.
     pub page_faults: u64,
-    /// `VmHWM`, reset at the phase's begin where the kernel allows.
+    /// `VmHWM`, reset at the phase's begin where the kernel allows, or the RSS of this ledger where
+    /// that is higher.
     pub peak_rss_bytes: u64,
     /// Entries of `/proc/self/fd`.
     pub open_files: u64,
@@ -276,6 +290,9 @@ pub struct ResultRecord {
     pub content_hash: String,
     /// Rows, distinct rows, last rowid and hash are what the key mode makes them.
     pub verified: bool,
+    /// Why a connection could not be closed, in SQLite's words; absent where all were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_closed: Option<String>,
     /// INSERTs a second over the fill, ledgers not counted.
     pub rows_per_second: f64,
     /// The testee's own peak: what `wait4` says, or the highest peak of a phase where that is higher,

@@ -28,6 +28,7 @@ fn refused_in(directory: &TempDir, arguments: &[&str], words: &[&str]) {
     }
     assert!(output.stdout.is_empty(), "{arguments:?}");
     assert_eq!(said.matches("error:").count(), 1, "{said}");
+    assert!(said.matches("os error").count() <= 1, "said twice: {said}");
     assert_eq!(
         entries(directory.path()),
         before,
@@ -261,6 +262,9 @@ fn a_preload_library_that_is_not_there_is_refused() {
 #[test]
 fn sizes_and_times_need_their_units() {
     refused(&["run", "--limit-rss", "600"], &["--limit-rss", "600MiB"]);
+    for option in ["--limit-rss", "--limit-disk", "--limit-time"] {
+        refused(&["run", option, "-5MiB"], &[option, "\"-5MiB\" is no"]);
+    }
     refused(&["run", "--limit-time", "10MiB"], &["--limit-time", "10m"]);
     refused(
         &["run", "--sample-interval", "0.01ms"],
@@ -294,10 +298,10 @@ fn a_pragma_value_cannot_carry_a_second_statement() {
 #[test]
 fn a_matrix_has_each_value_once_and_an_end() {
     refused(&["run", "--set", "batch=5,5"], &["batch has 5 twice"]);
-    refused(&["run", "--set", "batch="], &["batch is an empty array"]);
+    refused(&["run", "--set", "batch="], &["batch has no value"]);
     file_refused(
         &format!("{HEAD}[parameters]\nrows = []\n"),
-        &["line 6", "empty array"],
+        &["line 6", "rows has no value"],
     );
     let many: Vec<String> = (1..=501).map(|n| n.to_string()).collect();
     let set = format!("batch={}", many.join(","));
@@ -317,6 +321,18 @@ fn a_scenario_of_ones_own_has_a_name_of_its_own() {
     refused_in(&directory, &["list", "--scenarios", "."], &words);
     refused(&["run", "--scenarios", "nowhere"], &["nowhere"]);
     refused(&["list", "--scenarios", "."], &["no *.toml file"]);
+}
+
+#[test]
+fn a_scenario_file_that_is_no_text_file_is_named() {
+    let directory = TempDir::new().unwrap();
+    std::fs::create_dir_all(directory.path().join("folder/one.toml")).unwrap();
+    std::fs::create_dir(directory.path().join("bytes")).unwrap();
+    std::fs::write(directory.path().join("bytes/one.toml"), b"name = \"\xff\"").unwrap();
+    for (mine, word) in [("folder", "folder/one.toml"), ("bytes", "bytes/one.toml")] {
+        refused_in(&directory, &["run", "--scenarios", mine], &[word]);
+        refused_in(&directory, &["list", "--scenarios", mine], &[word]);
+    }
 }
 
 #[test]

@@ -61,6 +61,21 @@ fn list_shows_every_scenario_and_no_colour_where_there_is_no_terminal() {
 }
 
 #[test]
+fn list_keeps_within_the_columns_that_there_are() {
+    for columns in [50, 60, 80] {
+        let mut command = program(&["list"]);
+        let output = command
+            .env("COLUMNS", columns.to_string())
+            .output()
+            .unwrap();
+        let table = String::from_utf8(output.stdout).unwrap();
+        let wide = table.lines().find(|line| line.chars().count() > columns);
+        assert_eq!(wide, None, "{columns}");
+        assert!(table.contains("[standard, insert] ×2"), "{table}");
+    }
+}
+
+#[test]
 fn env_tells_what_runs_here_and_what_cannot_be_measured() {
     let json: serde_json::Value =
         serde_json::from_str(&stdout_of(&["env", "--format", "json"])).unwrap();

@@ -46,6 +46,100 @@ fn json_is_one_object_whose_ledgers_add_up() {
 }
 
 #[test]
+fn a_fill_is_read_twenty_times_and_json_has_each_reading() {
+    let directory = TempDir::new().unwrap();
+    let single = [
+        "--set",
+        "transaction=single",
+        "--set",
+        "sqlite_allocator=system",
+    ];
+    let output = run(
+        directory.path(),
+        &[&single[..], &["--format", "json"]].concat(),
+    )
+    .output()
+    .unwrap();
+    let run: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let phases = run["scenarios"][0]["phases"].as_array().unwrap();
+    let fill: Vec<&Value> = phases
+        .iter()
+        .filter(|phase| phase["phase"] == "fill")
+        .collect();
+    let (end, readings) = fill.split_last().unwrap();
+    assert_eq!(readings.len(), 20);
+    assert!(readings.iter().zip(1..).all(|(one, n)| one["reading"] == n));
+    assert!(end.get("reading").is_none());
+}
+
+/// Bytes of one term of SQLite's in a phase or a reading.
+fn sqlite(phase: &Value, term: &str) -> i64 {
+    let terms = phase["ledger"]["terms"].as_array().unwrap();
+    let mut terms = terms.iter();
+    let found = terms.find(|one| one["owner"] == "sqlite" && one["term"] == term);
+    found.map_or(0, |one| one["bytes"].as_i64().unwrap())
+}
+
+#[test]
+fn pinned_dirty_pages_are_seen_above_cache_size_before_the_commit_lets_go_of_them() {
+    let most = |spill: &str| {
+        let directory = TempDir::new().unwrap();
+        let spill = format!("cache_spill={spill}");
+        let sets = [
+            "transaction=single",
+            "keys=decimal",
+            "cache_size=500",
+            "rows=200000",
+            "sqlite_allocator=arena",
+            &spill,
+        ];
+        let sets = sets.map(|set| ["--set", set]).concat();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sqlite-membench"));
+        command
+            .current_dir(directory.path())
+            .args(["run", "insert-10m"]);
+        let json = command
+            .args(&sets)
+            .args(["--format", "json"])
+            .output()
+            .unwrap();
+        let run: Value = serde_json::from_slice(&json.stdout).unwrap();
+        let phases = run["scenarios"][0]["phases"].as_array().unwrap().clone();
+        let caches = phases.iter().map(|phase| sqlite(phase, "page cache"));
+        let table = command_of_table(directory.path(), &sets);
+        (caches.max().unwrap(), table)
+    };
+    let (pinned, table) = most("off");
+    let (spilled, other) = most("on");
+    assert!(spilled < 500 * 4500, "{spilled}");
+    assert!(pinned > 2 * spilled, "{pinned} {spilled}");
+    let words = "above the 2.0 MiB of cache_size: dirty pages are pinned, 0 were spilled";
+    assert!(table.contains(words), "{table}");
+    assert!(table.contains("fill at its fullest"), "{table}");
+    assert!(!other.contains("pinned"), "{other}");
+}
+
+fn command_of_table(directory: &Path, sets: &[&str]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sqlite-membench"));
+    command.current_dir(directory).args(["run", "insert-10m"]);
+    let output = command.args(sets).output().unwrap();
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn a_connection_that_leaked_statements_keep_open_is_said_to_be_so() {
+    let directory = TempDir::new().unwrap();
+    let sets = [
+        "rows=2000",
+        "statements=leak-per-row",
+        "sqlite_allocator=system",
+    ];
+    let sets = sets.map(|set| ["--set", set]).concat();
+    let table = command_of_table(directory.path(), &sets);
+    assert!(table.contains("not closed, so its memory stays"), "{table}");
+}
+
+#[test]
 fn a_reader_that_went_away_does_not_end_the_run() {
     for format in ["table", "json", "csv"] {
         let directory = TempDir::new().unwrap();

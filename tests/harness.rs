@@ -220,6 +220,15 @@ fn a_run_that_goes_well_leaves_a_record_and_nothing_else() {
         "{result:?}"
     );
     assert!(result.rows_per_second > 0.0);
+    for line in &lines {
+        if let Line::Phase(phase) = line {
+            let rss = phase.ledger.rss_bytes.unsigned_abs();
+            assert!(
+                phase.peak_rss_bytes >= rss,
+                "a peak below what was there: {phase:?}"
+            );
+        }
+    }
     let peak = lines.iter().filter_map(|line| match line {
         Line::Phase(phase) => Some(phase.peak_rss_bytes),
         _ => None,
@@ -368,6 +377,27 @@ fn a_full_file_system_under_the_record_ends_the_run_and_keeps_its_lines() {
             > 5
     );
     place.assert_nothing_left(testee);
+}
+
+#[test]
+fn a_run_whose_record_cannot_be_written_is_an_error_in_json_too() {
+    let place = Place::new();
+    let more = [
+        "--set",
+        "database=memory",
+        "--sample-interval",
+        "1ms",
+        "--format",
+        "json",
+    ];
+    let script = "ulimit -f 256; exec \"$@\"";
+    let mut command = place.under_sh(script, ENDLESS, &more);
+    let output = command.stdout(Stdio::piped()).output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let run: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let error = &run["scenarios"][0]["error"];
+    assert_eq!(error["what"], "io", "{error}");
+    assert!(is_empty(&place.temporary));
 }
 
 #[test]

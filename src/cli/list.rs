@@ -7,7 +7,7 @@ use anstyle::Style;
 use clap::Args;
 use serde_json::json;
 
-use super::output::Output;
+use super::output::{Output, layout};
 use super::{Exit, Failure, Format};
 use crate::scenario::{Catalogue, Declaration};
 
@@ -39,6 +39,7 @@ fn table(out: &mut dyn Write, declarations: &[Declaration]) -> io::Result<()> {
     let bold = Style::new().bold();
     let dim = Style::new().dimmed();
     let width = declarations.iter().map(|d| d.name.len()).max().unwrap_or(0);
+    let layout = layout();
     for declaration in declarations {
         let Declaration {
             name,
@@ -50,16 +51,26 @@ fn table(out: &mut dyn Write, declarations: &[Declaration]) -> io::Result<()> {
             1 => String::new(),
             several => format!(" ×{several}"),
         };
-        let sets = sets.join(", ");
-        writeln!(
-            out,
-            "{bold}{name:<width$}{bold:#}  {summary} {dim}[{sets}]{runs}{dim:#}"
-        )?;
+        let tail = format!("{dim}[{}]{runs}{dim:#}", sets.join(", "));
+        let words = summary.split(' ').chain([tail.as_str()]);
+        // Beside the name where there is room for some words, below it where there is none.
+        let beside = layout
+            .columns
+            .is_none_or(|columns| columns >= width + 2 + 30);
+        let indent = if beside { width + 2 } else { 4 };
+        let mut lines = layout.lines(words, " ", indent).into_iter();
+        if beside {
+            let first = lines.next().unwrap_or_default();
+            writeln!(out, "{bold}{name:<width$}{bold:#}  {first}")?;
+        } else {
+            writeln!(out, "{bold}{name}{bold:#}")?;
+        }
+        lines.try_for_each(|line| writeln!(out, "{:indent$}{line}", ""))?;
     }
-    writeln!(
-        out,
-        "\n{dim}run one: sqlite-membench run NAME; a set in brackets: run --set-of SET{dim:#}"
-    )
+    let hint = "run one: sqlite-membench run NAME; a set in brackets: run --set-of SET";
+    writeln!(out)?;
+    let mut lines = layout.wrapped(hint, 0).into_iter();
+    lines.try_for_each(|line| writeln!(out, "{dim}{line}{dim:#}"))
 }
 
 fn write_json(out: &mut dyn Write, declarations: &[Declaration]) -> io::Result<()> {

@@ -1,9 +1,12 @@
 //! Standard output and standard error that may be closed, full or not a terminal.
 
 use std::fmt;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Write};
+
+use rustix::termios::tcgetwinsize;
 
 use super::{Exit, Failure};
+use crate::report::layout::Layout;
 
 /// Standard output. After the first failure nothing more is written; a closed pipe is no failure.
 #[derive(Debug, Default)]
@@ -13,17 +16,13 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Writes what `render` makes, at once and flushed.
+    /// Writes what `render` makes as it is made, and flushes.
     pub(super) fn write(&mut self, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) {
         if self.closed || self.failed.is_some() {
             return;
         }
-        let mut text = Vec::new();
-        let written = render(&mut text).and_then(|()| {
-            let mut out = anstream::stdout().lock();
-            out.write_all(&text)?;
-            out.flush()
-        });
+        let mut out = BufWriter::new(anstream::stdout().lock());
+        let written = render(&mut out).and_then(|()| out.flush());
         match written {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::BrokenPipe => self.closed = true,
@@ -40,6 +39,21 @@ impl Output {
                 Err(Failure::failed(error))
             }
         }
+    }
+}
+
+/// As wide as the terminal that standard output is, or as `COLUMNS` says.
+pub(super) fn layout() -> Layout {
+    let asked = std::env::var("COLUMNS").ok();
+    let asked = asked.and_then(|text| text.trim().parse::<u16>().ok());
+    let terminal = || {
+        let out = io::stdout();
+        let size = out.is_terminal().then(|| tcgetwinsize(&out).ok()).flatten();
+        size.map(|size| size.ws_col)
+    };
+    let columns = asked.or_else(terminal).filter(|columns| *columns > 0);
+    Layout {
+        columns: columns.map(usize::from),
     }
 }
 

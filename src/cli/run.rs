@@ -36,13 +36,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     /// Stop a testee that has more resident: 600MiB
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, allow_hyphen_values = true)]
     limit_rss: Option<u64>,
     /// Stop a testee that runs longer: 10m
-    #[arg(long, value_name = "TIME", value_parser = units::time)]
+    #[arg(long, value_name = "TIME", value_parser = units::time, allow_hyphen_values = true)]
     limit_time: Option<Duration>,
     /// Stop a testee that has written more: 5GiB
-    #[arg(long, value_name = "SIZE", value_parser = units::size)]
+    #[arg(long, value_name = "SIZE", value_parser = units::size, allow_hyphen_values = true)]
     limit_disk: Option<u64>,
     /// Exit with 1 if a ledger leaves more than 1 % of RSS (and 1 MiB) without an owner
     #[arg(long)]
@@ -57,7 +57,8 @@ pub(super) struct Arguments {
     #[arg(long)]
     quiet: bool,
     /// How often a testee is looked at from outside
-    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "100ms")]
+    #[arg(long, value_name = "TIME", value_parser = interval, default_value = "100ms",
+        allow_hyphen_values = true)]
     sample_interval: Duration,
 }
 
@@ -99,16 +100,22 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
     };
     let mut show = Show::new(arguments.format, arguments.quiet);
     let ran = harness::run(&scenarios, &options, &mut show);
-    let (output, over_bound) = show.finish(&options.run_id, &options.environment);
+    let record = options.out.join(harness::RECORD_FILE);
+    let begun = match &ran {
+        Ok(_) => true,
+        Err(error) => matches!(error, harness::Error::Record(_)) && !error.is_usage(),
+    };
+    let (output, over_bound) = show.finish(
+        &options.run_id,
+        &options.environment,
+        begun.then_some(record.as_path()),
+    );
     let outcome = ran.map_err(|error| match error.is_usage() {
         true => Failure::usage(error),
         false => Failure::failed(error),
     })?;
     if !arguments.quiet {
-        output::complain(format_args!(
-            "record: {}",
-            options.out.join("record.jsonl").display()
-        ));
+        output::complain(format_args!("record: {}", record.display()));
     }
     if crate::allocator::global::has_dhat() && !arguments.quiet {
         for (index, scenario) in scenarios.iter().enumerate() {

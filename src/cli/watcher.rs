@@ -1,10 +1,14 @@
 //! What `run` shows while the harness runs, and what it keeps for the end.
 
-use super::output::{Output, complain};
+use std::path::Path;
+
+use super::output::{Output, complain, layout};
 use super::progress::Progress;
 use super::run::RunFormat;
 use crate::harness::Watcher;
 use crate::record::Line;
+use crate::report::layout::Layout;
+use crate::report::summary::{self, Summary};
 use crate::report::{ScenarioReport, csv, describe, json, terminal};
 use crate::scenario::Scenario;
 
@@ -16,6 +20,8 @@ pub(super) struct Show {
     output: Output,
     current: Option<ScenarioReport>,
     kept: Vec<ScenarioReport>,
+    layout: Layout,
+    summaries: Vec<Summary>,
     over_bound: Vec<String>,
 }
 
@@ -31,6 +37,8 @@ impl Show {
             output,
             current: None,
             kept: Vec::new(),
+            layout: layout(),
+            summaries: Vec::new(),
             over_bound: Vec::new(),
         }
     }
@@ -40,11 +48,17 @@ impl Show {
         mut self,
         run_id: &str,
         environment: &serde_json::Map<String, serde_json::Value>,
+        record: Option<&Path>,
     ) -> (Output, Vec<String>) {
         self.end_scenario();
-        if self.format == RunFormat::Json {
-            self.output
-                .write(|out| json::write(out, run_id, environment, &self.kept));
+        match (self.format, record) {
+            (RunFormat::Json, Some(record)) => self
+                .output
+                .write(|out| json::write(out, run_id, environment, &self.kept, record)),
+            (RunFormat::Table, _) => self
+                .output
+                .write(|out| summary::write(out, &self.summaries, self.layout)),
+            (RunFormat::Json | RunFormat::Csv, _) => {}
         }
         (self.output, self.over_bound)
     }
@@ -57,7 +71,8 @@ impl Show {
         report.ended();
         let over = report
             .over_bound()
-            .map(|phase| format!("{} after {}", report.name, phase.phase));
+            .iter()
+            .map(|moment| format!("{} {moment}", report.name));
         self.over_bound.extend(over);
         // The table has them where they belong; elsewhere a person must still see them.
         if self.format != RunFormat::Table {
@@ -66,9 +81,17 @@ impl Show {
             }
         }
         match self.format {
-            RunFormat::Table => self.output.write(|out| terminal::write(out, &report)),
+            RunFormat::Table => {
+                self.summaries.push(Summary::of(&report));
+                self.output
+                    .write(|out| terminal::write(out, &report, self.layout));
+            }
             RunFormat::Csv => self.output.write(|out| csv::write(out, &report)),
-            RunFormat::Json => self.kept.push(report),
+            // Its phases are in the record.
+            RunFormat::Json => {
+                report.phases = Vec::new();
+                self.kept.push(report);
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io;
 
 use super::Root;
+use super::machine::GOVERNOR;
 use super::software::Software;
 
 /// One thing that a ledger or a record will lack.
@@ -56,6 +57,11 @@ pub(super) fn absent(root: &Root, software: &Software) -> Vec<Absent> {
     }
     for source in crate::memory::absent_here() {
         add(source.what, source.why);
+    }
+    let governor = readable(root, GOVERNOR);
+    if let Err(error) = governor {
+        let what = "the processor's frequency governor, which times depend on";
+        add(what, format!("/{GOVERNOR}: {error}"));
     }
     if !software.has_sqlite_option("ENABLE_MEMSYS5") {
         let why = "SQLite was compiled without SQLITE_ENABLE_MEMSYS5; build in the checkout, where \

@@ -7,6 +7,9 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Root, put};
 
+/// Of the first processor.
+pub(super) const GOVERNOR: &str = "sys/devices/system/cpu/cpu0/cpufreq/scaling_governor";
+
 /// What stays the same from boot to boot.
 pub(super) fn stable(root: &Root) -> Map<String, Value> {
     let mut map = Map::new();
@@ -43,11 +46,7 @@ pub(super) fn provenance(root: &Root, map: &mut Map<String, Value>) {
     put(map, "swap_total_bytes", meminfo(root, "SwapTotal"));
     let cgroup = cgroup(root);
     put(map, "cgroup", (!cgroup.is_empty()).then_some(cgroup));
-    put(
-        map,
-        "governor",
-        root.read("sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
-    );
+    put(map, "governor", root.read(GOVERNOR));
     let thp = root.read("sys/kernel/mm/transparent_hugepage/enabled");
     put(
         map,

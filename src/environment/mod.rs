@@ -136,6 +136,28 @@ mod tests {
     }
 
     #[test]
+    fn a_cgroup_of_version_1_is_told_as_what_ledgers_lack() {
+        let directory = tempfile::tempdir().unwrap();
+        let root = Root(directory.path().to_owned());
+        let write = |path: &str, text: &str| {
+            let path = root.path(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        write("proc/self/cgroup", "4:memory:/\n");
+        write("sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n");
+        write(machine::GOVERNOR, "performance\n");
+        let software = software::Software::read(&root);
+        let map = environment_of(&root, &software, directory.path());
+        assert_eq!(map["cgroup"]["memory_max_bytes"], 1 << 30);
+        assert_eq!(map["governor"], "performance");
+        let absent: Vec<_> = cannot_measure(&map).collect();
+        let why = |word: &str| absent.iter().find(|(what, _)| what.contains(word));
+        assert!(why("cgroup").is_some_and(|(_, why)| why.contains("version 1")));
+        assert_eq!(why("governor"), None);
+    }
+
+    #[test]
     fn sqlite_and_the_build_are_told() {
         let map = environment();
         assert!(map["sqlite"]["version"].as_str().unwrap().starts_with("3."));

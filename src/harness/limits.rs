@@ -6,6 +6,9 @@ use crate::scenario::Limits;
 
 use super::sample::Memory;
 
+/// A look at a large process takes some milliseconds itself.
+const SHORTEST_LOOK: Duration = Duration::from_millis(5);
+
 /// A limit that a testee went past.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Breach {
@@ -66,6 +69,46 @@ pub(super) fn breach(
     })
 }
 
+/// In which a testee's pace is forgotten by half; a ledger of a large process takes 0.1 s.
+const HALF_LIFE: Duration = Duration::from_millis(200);
+
+/// How fast resident memory grows.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Growth {
+    seen: Option<(Duration, u64)>,
+    bytes_per_second: f64,
+}
+
+impl Growth {
+    /// `memory` as seen `at`, a time since the testee's start. A pause does not make it slow at
+    /// once: a testee that stands still to take a ledger goes on as it did before.
+    pub(super) fn see(&mut self, at: Duration, memory: Memory) {
+        let now = memory.rss_bytes;
+        if let Some((before_at, before)) = self.seen {
+            let seconds = at.saturating_sub(before_at).as_secs_f64();
+            let grown = now.saturating_sub(before) as f64;
+            if seconds > 0.0 {
+                let kept = 0.5_f64.powf(seconds / HALF_LIFE.as_secs_f64());
+                self.bytes_per_second = (grown / seconds).max(self.bytes_per_second * kept);
+            }
+        }
+        self.seen = Some((at, now));
+    }
+
+    /// When to look again, at most `interval` from now: the nearer memory comes to its limit at
+    /// this speed, the sooner.
+    pub(super) fn next_look(&self, limits: &Limits, interval: Duration) -> Duration {
+        let (Some(limit), Some((_, now))) = (limits.rss_bytes, self.seen) else {
+            return interval;
+        };
+        // Half of the time that is left: growth can become faster.
+        let left = limit.saturating_sub(now) as f64 / self.bytes_per_second / 2.0;
+        Duration::try_from_secs_f64(left)
+            .unwrap_or(interval)
+            .clamp(SHORTEST_LOOK.min(interval), interval)
+    }
+}
+
 fn bytes(bytes: u64) -> String {
     format!(
         "{:.1} MiB ({bytes} bytes)",
@@ -110,6 +153,33 @@ mod tests {
         let time = seen(3, 0, 0).unwrap();
         assert_eq!(time.what, "limit_time");
         assert!(time.message.contains("3.0 s") && time.message.contains("2.0 s"));
+    }
+
+    #[test]
+    fn looks_come_closer_together_before_a_limit_is_reached() {
+        let interval = Duration::from_millis(100);
+        let next_of = |limits: &Limits, seen: &[u64]| {
+            let mut growth = Growth::default();
+            for (at, mib) in (0..).zip(seen) {
+                let memory = Memory {
+                    rss_bytes: mib << 20,
+                    ..Memory::default()
+                };
+                growth.see(interval * at, memory);
+            }
+            growth.next_look(limits, interval).as_millis()
+        };
+        let next = |seen: &[u64]| next_of(&LIMITS, seen);
+        assert_eq!(next(&[]), 100);
+        assert_eq!(next(&[100, 100]), 100, "no growth");
+        assert_eq!(next(&[100, 200]), 100, "far away");
+        assert_eq!(next(&[400, 500]), 50);
+        assert_eq!(next(&[500, 599]), 5);
+        assert_eq!(next(&[600, 700]), 5, "past it");
+        assert_eq!(next(&[490, 590, 590]), 7, "a pause");
+        let end = [&[490][..], &[590; 12]].concat();
+        assert_eq!(next(&end), 100, "an end");
+        assert_eq!(next_of(&Limits::default(), &[1, 599]), 100);
     }
 
     #[test]

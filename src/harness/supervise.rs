@@ -15,7 +15,7 @@ use crate::record::{ErrorRecord, Line, ResultRecord, SampleRecord, WriteError, W
 use crate::scenario::Scenario;
 use crate::testee::STOPPED_AS_ASKED;
 
-use super::limits::{self, Breach};
+use super::limits::{self, Breach, Growth};
 use super::spawn::{Event, Testee};
 use super::{RunOptions, Watcher, heap_profile, sample};
 
@@ -66,7 +66,10 @@ impl Run<'_> {
         if let Err(error) = &ended {
             // Where the database was on the same file system there is room for this now.
             let message = format!("{error}; the testee was killed and its directory removed");
-            let _ = self.write(error_line(scenario, "io", message));
+            let line = error_line(scenario, "io", message);
+            let _ = self.record.append(&line);
+            // Recorded or not: who looks on must not take the scenario for a good one.
+            self.watcher.line(&line);
         }
         self.watcher
             .scenario_ended(scenario, matches!(ended, Ok(Ended::Well)));
@@ -131,6 +134,7 @@ struct Supervision<'a> {
     closed: Option<Instant>,
     sample_interval: Duration,
     look_interval: Duration,
+    growth: Growth,
     next_look: Instant,
     next_sample: Instant,
 }
@@ -150,6 +154,7 @@ impl<'a> Supervision<'a> {
             closed: None,
             sample_interval,
             look_interval,
+            growth: Growth::default(),
             next_look: testee.started + look_interval,
             next_sample: testee.started + sample_interval,
             testee,
@@ -269,6 +274,11 @@ impl<'a> Supervision<'a> {
         let elapsed = now - self.testee.started;
         // Not readable: it is ending, or this system does not tell; `env` then says so.
         let memory = sample::memory(self.testee.pid).ok();
+        if let Some(memory) = memory {
+            self.growth.see(elapsed, memory);
+        }
+        let limits = &self.scenario.limits;
+        self.next_look = now + self.growth.next_look(limits, self.look_interval);
         let disk_bytes = sample::disk_bytes(self.testee.directory(), self.testee.pid);
         let breach = if self.stop.is_none() {
             limits::breach(&self.scenario.limits, elapsed, memory, disk_bytes)

@@ -23,15 +23,20 @@ impl Cgroup {
             .ok_or_else(|| {
                 io::Error::new(io::ErrorKind::NotFound, "the process is in no cgroup v2")
             })?;
-        let directory = format!("/sys/fs/cgroup{}", path.trim_end_matches('/'));
-        let open = |file: &str, capacity| {
-            let path = format!("{directory}/{file}");
-            Lines::open(&path, capacity)
-                .map_err(|e| io::Error::new(e.kind(), format!("{path}: {e}")))
+        // In a container the path is the host's, and the mount's root is the container's own.
+        let directories = [
+            format!("/sys/fs/cgroup{}", path.trim_end_matches('/')),
+            "/sys/fs/cgroup".into(),
+        ];
+        let open = |directory: &String| -> io::Result<Cgroup> {
+            Ok(Cgroup {
+                current: Lines::open(&format!("{directory}/memory.current"), 4096)?,
+                stat: Lines::open(&format!("{directory}/memory.stat"), 16 * 1024)?,
+            })
         };
-        Ok(Cgroup {
-            current: open("memory.current", 4096)?,
-            stat: open("memory.stat", 16 * 1024)?,
+        directories.iter().find_map(|directory| open(directory).ok()).ok_or_else(|| {
+            let why = "no memory.current of cgroup version 2; version 1, and the root of version 2, have none";
+            io::Error::new(io::ErrorKind::NotFound, why)
         })
     }
 

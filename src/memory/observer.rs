@@ -282,9 +282,8 @@ pub fn absent_here() -> Vec<Absent> {
             "jemalloc was built without statistics".into(),
         );
     }
-    if glibc::read().is_none() {
-        let why = "malloc is not glibc's, or glibc is older than 2.33 and has no mallinfo2";
-        add("other C heap, and what malloc holds free", why.into());
+    if let Some(why) = glibc::absent() {
+        add("the C library's heap, in use and free", why.into());
     }
     let here = 0usize;
     if peek::words::<1>(&raw const here as usize).is_none() {

@@ -358,6 +358,7 @@ mod tests {
                     last_rowid,
                     content_hash: "00".into(),
                     verified: true,
+                    not_closed: (last_rowid % 2 == 0).then(|| "unable to close".to_owned()),
                     rows_per_second: f64::from(eighths) / 8.0,
                     peak_rss_bytes: rows,
                     user_ns: rows,

@@ -2,14 +2,18 @@
 //!
 //! Built from the lines of the record and from nothing else. A [`ScenarioReport`] keeps the ends
 //! of phases, the result and the errors; of the samples it keeps the peak and of the readings the
-//! last one, so that it does not grow with the length of a run.
+//! last one and the fullest, so that it does not grow with the length of a run.
 
 use crate::record::{ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord};
 use crate::scenario::Scenario;
+use extremes::Extremes;
 
 pub mod csv;
+pub mod extremes;
 pub mod format;
 pub mod json;
+pub mod layout;
+pub mod summary;
 pub mod terminal;
 
 /// What a run had to say about one scenario.
@@ -27,9 +31,12 @@ pub struct ScenarioReport {
     pub result: Option<ResultRecord>,
     /// In the order in which they happened; the first is the cause.
     pub errors: Vec<ErrorRecord>,
+    /// What its ledgers came to at most.
+    pub extremes: Extremes,
     /// The largest sample taken from outside.
     pub peak_sample_bytes: u64,
     last_reading: Option<PhaseRecord>,
+    over_bound: Vec<String>,
 }
 
 /// An error for a person: messages are whole, and some begin with what they are about.
@@ -64,6 +71,10 @@ impl ScenarioReport {
 
     /// Takes from `line` what is to be kept.
     pub fn line(&mut self, line: &Line) {
+        if let Line::Phase(phase) = line {
+            self.extremes.see(phase);
+            self.see_bound(phase);
+        }
         match line {
             Line::Scenario(record) => {
                 self.parameters = record.parameters.clone();
@@ -104,11 +115,24 @@ impl ScenarioReport {
             .unwrap_or(0)
     }
 
-    /// The phases whose remainder is over its bound.
-    pub fn over_bound(&self) -> impl Iterator<Item = &PhaseRecord> {
-        self.phases
-            .iter()
-            .filter(|phase| !within_bound(&phase.ledger))
+    /// The moments at which the remainder was over its bound: ends of phases, and of the readings
+    /// inside a phase the first.
+    pub fn over_bound(&self) -> &[String] {
+        &self.over_bound
+    }
+
+    fn see_bound(&mut self, phase: &PhaseRecord) {
+        if within_bound(&phase.ledger) {
+            return;
+        }
+        let name = &phase.phase;
+        let moment = match phase.reading {
+            None => format!("after {name}"),
+            Some(_) => format!("inside {name}"),
+        };
+        if !self.over_bound.contains(&moment) {
+            self.over_bound.push(moment);
+        }
     }
 }
 
@@ -142,8 +166,8 @@ pub(crate) mod samples {
     pub(crate) fn phase(name: &str, unattributed: i64) -> PhaseRecord {
         let terms = vec![
             term("sqlite", "live", 80 << 20),
-            split("live", "page_cache", 70 << 20),
-            split("page_cache", "dirty", 10 << 20),
+            split("live", "page cache", 70 << 20),
+            split("page cache", "dirty", 10 << 20),
             split("live", "statements", 6 << 10),
             term("sqlite", "untouched", -(1 << 20)),
             term("program", "data", 3 << 20),
@@ -172,6 +196,21 @@ pub(crate) mod samples {
         }
     }
 
+    /// What a testee says of itself.
+    pub(crate) fn scenario() -> ScenarioRecord {
+        ScenarioRecord {
+            scenario: "s[a=1,b=2]".into(),
+            parameters: serde_json::Map::new(),
+            pragmas: Vec::new(),
+            rust_allocator: "system".into(),
+            sqlite_allocator: "arena".into(),
+            route_verified: true,
+            route_evidence: "seen".into(),
+            absent: Vec::new(),
+            pid: 1,
+        }
+    }
+
     /// A scenario that went well.
     pub(crate) fn report() -> ScenarioReport {
         let mut report = ScenarioReport {
@@ -188,6 +227,7 @@ pub(crate) mod samples {
             last_rowid: 10_000_000,
             content_hash: "00".into(),
             verified: true,
+            not_closed: None,
             rows_per_second: 512_345.6,
             peak_rss_bytes: 91 << 20,
             user_ns: 1_000_000_000,
@@ -229,6 +269,23 @@ mod tests {
             "limit_rss: too much"
         );
         assert_eq!(describe(&error("too much")), "limit_rss: too much");
+    }
+
+    #[test]
+    fn a_reading_over_its_bound_counts_as_the_end_of_a_phase_does() {
+        let mut report = ScenarioReport::default();
+        for reading in [Some(1), Some(2), None] {
+            let unattributed = if reading.is_some() { 20 << 20 } else { 0 };
+            let phase = PhaseRecord {
+                reading,
+                ..samples::phase("fill", unattributed)
+            };
+            report.line(&Line::Phase(phase));
+        }
+        report.ended();
+        assert_eq!(report.over_bound(), ["inside fill"]);
+        report.line(&Line::Phase(samples::phase("close", 20 << 20)));
+        assert_eq!(report.over_bound(), ["inside fill", "after close"]);
     }
 
     #[test]

@@ -7,9 +7,12 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
+use super::extremes::{Extremes, allowance};
 use super::format::{bar, bytes, count, nanoseconds, share, unsigned_bytes};
+use super::layout::{Layout, NAME, SIZE};
 use super::{ScenarioReport, bound_bytes, describe, within_bound};
-use crate::record::{LedgerRecord, PhaseRecord, TermRecord};
+use crate::record::{AbsentRecord, LedgerRecord, PhaseRecord, ScenarioRecord, TermRecord};
+use crate::workload::pragmas::took;
 
 /// Owners in the order in which they are always shown.
 const OWNERS: [(&str, AnsiColor); 8] = [
@@ -28,77 +31,166 @@ const DIM: Style = Style::new().dimmed();
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
 
-/// Columns of a name in a tree, of a bar, and of a size.
-const NAME: usize = 28;
-const BAR: usize = 24;
-const SIZE: usize = 12;
+const WARN: Style = AnsiColor::Yellow.on_default();
 
 /// Everything about one scenario: header, phases, ledgers.
-pub fn write(out: &mut dyn Write, report: &ScenarioReport) -> io::Result<()> {
-    write_header(out, report)?;
+pub fn write(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io::Result<()> {
+    write_header(out, report, layout)?;
     if report.phases.is_empty() {
         return writeln!(out);
     }
-    write_phases(out, &report.phases)?;
+    write_phases(out, &report.phases, layout)?;
+    if let Some(reading) = report.extremes.given_back(&report.phases) {
+        write_ledger(out, reading, layout)?;
+    }
     for phase in phases_of_interest(&report.phases) {
-        write_ledger(out, phase)?;
+        write_ledger(out, phase, layout)?;
     }
     writeln!(out)
 }
 
-fn write_header(out: &mut dyn Write, report: &ScenarioReport) -> io::Result<()> {
+/// Lines that are indented by two, each in `style`.
+fn write_text(out: &mut dyn Write, text: &str, style: Style, layout: Layout) -> io::Result<()> {
+    let mut lines = text.lines().flat_map(|line| layout.wrapped(line, 2));
+    lines.try_for_each(|line| writeln!(out, "  {style}{line}{style:#}"))
+}
+
+fn write_header(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io::Result<()> {
     writeln!(out, "{BOLD}{}{BOLD:#}", report.name)?;
     let peak = unsigned_bytes(report.peak_bytes());
+    let mut parts = Vec::new();
     if let Some(result) = &report.result {
         let rate = count(result.rows_per_second.max(0.0).round() as u64);
         let elapsed = report.phases.iter().map(|phase| phase.elapsed_ns).sum();
-        let elapsed = nanoseconds(elapsed);
-        let inserted = count(result.inserted);
-        writeln!(
-            out,
-            "  {BOLD}{rate} rows/s{BOLD:#} · peak {BOLD}{peak}{BOLD:#} · {elapsed} · {inserted} inserts"
-        )?;
+        parts.push(format!("{BOLD}{rate} rows/s{BOLD:#}"));
+        parts.push(format!("peak {BOLD}{peak}{BOLD:#}"));
+        parts.push(nanoseconds(elapsed));
+        parts.push(format!("{} inserts", count(result.inserted)));
+    } else if !report.phases.is_empty() {
+        parts.push(format!("peak {BOLD}{peak}{BOLD:#}"));
+        parts.push("no result".to_owned());
+    }
+    for line in layout.lines(parts.iter().map(String::as_str), " · ", 2) {
+        writeln!(out, "  {line}")?;
+    }
+    if let Some(result) = &report.result {
         let (style, mark) = if result.verified {
             (GOOD, "✓ verified")
         } else {
             (BAD, "✗ not what was inserted")
         };
-        let (rows, distinct) = (count(result.rows), count(result.distinct_rows));
-        writeln!(
-            out,
-            "  {rows} rows, {distinct} distinct, content {style}{mark}{style:#}"
-        )?;
-    } else if !report.phases.is_empty() {
-        writeln!(out, "  peak {BOLD}{peak}{BOLD:#} · no result")?;
-    }
-    if let Some(scenario) = &report.scenario {
-        let route = if scenario.route_verified {
-            "route verified"
-        } else {
-            "route not verified"
-        };
-        let (rust, sqlite) = (&scenario.rust_allocator, &scenario.sqlite_allocator);
-        writeln!(
-            out,
-            "  {DIM}allocators: rust {rust}, sqlite {sqlite}, {route}{DIM:#}"
-        )?;
-        if rust == "dhat" {
-            let note = "instrumented: dhat slows the run down, and what it keeps is in other_c";
-            writeln!(out, "  {BAD}{note}{BAD:#}")?;
+        let parts = [
+            format!("{} rows", count(result.rows)),
+            format!("{} distinct", count(result.distinct_rows)),
+            format!("content {style}{mark}{style:#}"),
+        ];
+        for line in layout.lines(parts.iter().map(String::as_str), ", ", 2) {
+            writeln!(out, "  {line}")?;
         }
     }
-    for error in &report.errors {
-        writeln!(out, "  {BAD}{}{BAD:#}", describe(error))?;
+    if let Some(words) = report
+        .result
+        .as_ref()
+        .and_then(|one| one.not_closed.as_ref())
+    {
+        let text = format!("not closed, so its memory stays: {words}");
+        write_text(out, &text, WARN, layout)?;
     }
-    Ok(())
+    if let Some(scenario) = &report.scenario {
+        write_scenario(out, report, scenario, layout)?;
+    }
+    report
+        .errors
+        .iter()
+        .try_for_each(|error| write_text(out, &describe(error), BAD, layout))
 }
 
-fn write_phases(out: &mut dyn Write, phases: &[PhaseRecord]) -> io::Result<()> {
-    writeln!(
+/// What a testee said of itself: allocators, the page cache against what it may take, and what is
+/// not as it was asked for.
+fn write_scenario(
+    out: &mut dyn Write,
+    report: &ScenarioReport,
+    scenario: &ScenarioRecord,
+    layout: Layout,
+) -> io::Result<()> {
+    let route = if scenario.route_verified {
+        "route verified"
+    } else {
+        "route not verified"
+    };
+    let (rust, sqlite) = (&scenario.rust_allocator, &scenario.sqlite_allocator);
+    let allocators = format!("allocators: rust {rust}, sqlite {sqlite}, {route}");
+    write_text(out, &allocators, DIM, layout)?;
+    if rust == "dhat" {
+        let text = "instrumented: dhat slows the run down, and what it keeps is in other_c";
+        write_text(out, text, WARN, layout)?;
+    }
+    write_page_cache(out, &report.extremes, scenario, layout)?;
+    for pragma in &scenario.pragmas {
+        let (Some(asked), Some(found)) = (&pragma.asked, &pragma.read_back) else {
+            continue;
+        };
+        if !took(&pragma.name, asked, found) {
+            let text = format!(
+                "PRAGMA {} = {asked} did nothing: it is {found}",
+                pragma.name
+            );
+            write_text(out, &text, WARN, layout)?;
+        }
+    }
+    // Where every byte has its owner, nobody misses them.
+    if report.over_bound().is_empty() {
+        return Ok(());
+    }
+    scenario.absent.iter().try_for_each(|absent| {
+        let AbsentRecord { what, why } = absent;
+        let text = format!("not measured here: {what}: {why}");
+        write_text(out, &text, WARN, layout)
+    })
+}
+
+fn write_page_cache(
+    out: &mut dyn Write,
+    extremes: &Extremes,
+    scenario: &ScenarioRecord,
+    layout: Layout,
+) -> io::Result<()> {
+    let most = extremes.page_cache_bytes;
+    if most == 0 {
+        return Ok(());
+    }
+    let (size, at) = (bytes(most), &extremes.page_cache_at);
+    let text = format!("page cache: at most {size} ({at})");
+    let Some(allowance) = allowance(scenario) else {
+        return write_text(out, &text, DIM, layout);
+    };
+    let allowed = bytes(allowance.bytes);
+    let spills = count(extremes.cache_spills.unsigned_abs());
+    if most > allowance.with_headers_bytes {
+        let text = format!(
+            "{text}, above the {allowed} of cache_size: dirty pages are pinned, {spills} were spilled"
+        );
+        return write_text(out, &text, WARN, layout);
+    }
+    let text = format!("{text}, cache_size allows {allowed} and page headers");
+    write_text(out, &text, DIM, layout)
+}
+
+fn write_phases(out: &mut dyn Write, phases: &[PhaseRecord], layout: Layout) -> io::Result<()> {
+    let all = layout.has_all_columns();
+    let (name_width, time_width, size_width, live_width) = match all {
+        true => (10, 10, SIZE, 14),
+        false => (8, 9, 11, 13),
+    };
+    write!(
         out,
-        "\n  {DIM}{:<10}{:>10}{:>SIZE$}{:>SIZE$}{:>14}{:>15}{DIM:#}",
-        "phase", "elapsed", "RSS", "peak", "SQLite live", "unattributed"
+        "\n  {DIM}{:<name_width$}{:>time_width$}{:>size_width$}{:>size_width$}{:>live_width$}",
+        "phase", "elapsed", "RSS", "peak", "SQLite live"
     )?;
+    match all {
+        true => writeln!(out, "{:>15}{DIM:#}", "unattributed")?,
+        false => writeln!(out, "{DIM:#}")?,
+    }
     for phase in phases {
         let name = if phase.partial {
             format!("{}…", phase.phase)
@@ -110,16 +202,18 @@ fn write_phases(out: &mut dyn Write, phases: &[PhaseRecord]) -> io::Result<()> {
             .terms
             .iter()
             .find(|term| term.owner == "sqlite" && term.term == "live");
-        writeln!(
+        write!(
             out,
-            "  {name:<10}{:>10}{:>SIZE$}{:>SIZE$}{:>14}{:>15} {}",
+            "  {name:<name_width$}{:>time_width$}{:>size_width$}{:>size_width$}{:>live_width$}",
             nanoseconds(phase.elapsed_ns),
             bytes(ledger.rss_bytes),
             unsigned_bytes(phase.peak_rss_bytes),
             live.map_or_else(|| "-".to_owned(), |term| bytes(term.bytes)),
-            bytes(ledger.unattributed_bytes),
-            mark(ledger)
         )?;
+        if all {
+            write!(out, "{:>15}", bytes(ledger.unattributed_bytes))?;
+        }
+        writeln!(out, " {}", mark(ledger))?;
     }
     Ok(())
 }
@@ -137,12 +231,13 @@ fn phases_of_interest(phases: &[PhaseRecord]) -> impl Iterator<Item = &PhaseReco
     fill.into_iter().chain(close)
 }
 
-fn write_ledger(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
+fn write_ledger(out: &mut dyn Write, phase: &PhaseRecord, layout: Layout) -> io::Result<()> {
     let ledger = &phase.ledger;
-    let when = if phase.partial {
-        "when it was stopped"
-    } else {
-        "at its end"
+    let when = match (phase.reading, phase.rows) {
+        _ if phase.partial => "when it was stopped".to_owned(),
+        (None, _) => "at its end".to_owned(),
+        (Some(reading), None) => format!("at its fullest, reading {reading}"),
+        (Some(_), Some(rows)) => format!("at its fullest, after {} rows", count(rows)),
     };
     let rss = bytes(ledger.rss_bytes);
     writeln!(
@@ -151,7 +246,7 @@ fn write_ledger(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
         phase.phase
     )?;
     for (owner, color) in OWNERS {
-        write_owner(out, ledger, owner, color.on_default())?;
+        write_owner(out, ledger, owner, color.on_default(), layout)?;
     }
     let unknown = ledger.terms.iter().map(|term| term.owner.as_ref());
     let mut unknown: Vec<&str> = unknown
@@ -160,13 +255,23 @@ fn write_ledger(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
     unknown.sort_unstable();
     unknown.dedup();
     for owner in unknown {
-        write_owner(out, ledger, owner, Style::new())?;
+        write_owner(out, ledger, owner, Style::new(), layout)?;
     }
     let unattributed = ledger.unattributed_bytes;
     let style = if within_bound(ledger) { DIM } else { BAD };
-    let row = row("unattributed", unattributed, ledger.rss_bytes, style);
-    let bound = bytes(bound_bytes(ledger.rss_bytes));
-    writeln!(out, "  {row}  {} {DIM}bound ±{bound}{DIM:#}", mark(ledger))
+    let row = row(
+        "unattributed",
+        unattributed,
+        ledger.rss_bytes,
+        style,
+        layout,
+    );
+    write!(out, "  {row} {}", mark(ledger))?;
+    if layout.has_bound() {
+        let bound = bytes(bound_bytes(ledger.rss_bytes));
+        write!(out, " {DIM}bound ±{bound}{DIM:#}")?;
+    }
+    writeln!(out)
 }
 
 fn mark(ledger: &LedgerRecord) -> String {
@@ -183,6 +288,7 @@ fn write_owner(
     ledger: &LedgerRecord,
     owner: &str,
     style: Style,
+    layout: Layout,
 ) -> io::Result<()> {
     let terms: Vec<&TermRecord> = ledger
         .terms
@@ -197,7 +303,11 @@ fn write_owner(
         .filter(|term| term.counts)
         .map(|term| term.bytes)
         .sum();
-    writeln!(out, "  {}", row(owner, total, ledger.rss_bytes, style))?;
+    writeln!(
+        out,
+        "  {}",
+        row(owner, total, ledger.rss_bytes, style, layout)
+    )?;
     let has_parent = |term: &TermRecord| {
         let parent = term.within.as_deref();
         parent.is_some_and(|parent| terms.iter().any(|other| other.term == parent))
@@ -207,45 +317,64 @@ fn write_owner(
         .copied()
         .filter(|term| !has_parent(term))
         .collect();
-    write_terms(out, &roots, &terms, ledger.rss_bytes, &mut String::new())
+    let tree = Tree {
+        all: &terms,
+        rss_bytes: ledger.rss_bytes,
+        bar: layout.bar(),
+    };
+    tree.write(out, &roots, &mut String::new())
 }
 
-/// One level of a tree; `indent` holds the lines of the levels above.
-fn write_terms(
-    out: &mut dyn Write,
-    level: &[&TermRecord],
-    all: &[&TermRecord],
+/// The terms of one owner.
+struct Tree<'a> {
+    all: &'a [&'a TermRecord],
     rss_bytes: i64,
-    indent: &mut String,
-) -> io::Result<()> {
-    const DEEPEST: usize = 8;
-    for (index, term) in level.iter().enumerate() {
-        let last = index + 1 == level.len();
-        let name = format!("{indent}{} {}", if last { "└" } else { "├" }, term.term);
-        let size = bytes(term.bytes);
-        let share = share(term.bytes, rss_bytes);
-        writeln!(
-            out,
-            "  {DIM}{name:<NAME$}{DIM:#}{:BAR$}{size:>SIZE$}{share:>9}",
-            ""
-        )?;
-        let within = |other: &&&TermRecord| {
-            other.within.as_deref() == Some(term.term.as_ref()) && other.term != term.term
-        };
-        let splits: Vec<&TermRecord> = all.iter().filter(within).copied().collect();
-        // A record is input: a term that is within itself must not be followed for ever.
-        if indent.chars().count() < DEEPEST {
-            let before = indent.len();
-            indent.push_str(if last { "  " } else { "│ " });
-            write_terms(out, &splits, all, rss_bytes, indent)?;
-            indent.truncate(before);
-        }
-    }
-    Ok(())
+    /// Columns left free below the owner's bar.
+    bar: usize,
 }
 
-fn row(name: &str, part: i64, whole: i64, style: Style) -> String {
-    let (bar, size, share) = (bar(part, whole, BAR), bytes(part), share(part, whole));
+impl Tree<'_> {
+    /// One level; `indent` holds the lines of the levels above.
+    fn write(
+        &self,
+        out: &mut dyn Write,
+        level: &[&TermRecord],
+        indent: &mut String,
+    ) -> io::Result<()> {
+        const DEEPEST: usize = 8;
+        for (index, term) in level.iter().enumerate() {
+            let last = index + 1 == level.len();
+            let name = format!("{indent}{} {}", if last { "└" } else { "├" }, term.term);
+            let size = bytes(term.bytes);
+            let share = share(term.bytes, self.rss_bytes);
+            writeln!(
+                out,
+                "  {DIM}{name:<NAME$}{DIM:#}{:bar$}{size:>SIZE$}{share:>9}",
+                "",
+                bar = self.bar
+            )?;
+            let within = |other: &&&TermRecord| {
+                other.within.as_deref() == Some(term.term.as_ref()) && other.term != term.term
+            };
+            let splits: Vec<&TermRecord> = self.all.iter().filter(within).copied().collect();
+            // A record is input: a term that is within itself must not be followed for ever.
+            if indent.chars().count() < DEEPEST {
+                let before = indent.len();
+                indent.push_str(if last { "  " } else { "│ " });
+                self.write(out, &splits, indent)?;
+                indent.truncate(before);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn row(name: &str, part: i64, whole: i64, style: Style, layout: Layout) -> String {
+    let (size, share) = (bytes(part), share(part, whole));
+    let bar = match layout.bar() {
+        0 => String::new(),
+        columns => bar(part, whole, columns),
+    };
     format!("{BOLD}{name:<NAME$}{BOLD:#}{style}{bar}{style:#}{BOLD}{size:>SIZE$}{BOLD:#}{share:>9}")
 }
 
@@ -253,10 +382,15 @@ fn row(name: &str, part: i64, whole: i64, style: Style) -> String {
 mod tests {
     use super::super::samples;
     use super::*;
+    use crate::record::{ErrorRecord, Line, PragmaRecord};
 
     fn plain(report: &ScenarioReport) -> String {
+        plain_in(report, None)
+    }
+
+    fn plain_in(report: &ScenarioReport, columns: Option<usize>) -> String {
         let mut out = Vec::new();
-        write(&mut out, report).unwrap();
+        write(&mut out, report, Layout { columns }).unwrap();
         anstream::adapter::strip_str(&String::from_utf8(out).unwrap()).to_string()
     }
 
@@ -266,7 +400,7 @@ mod tests {
         let order = [
             "sqlite ",
             "├ live",
-            "│ ├ page_cache",
+            "│ ├ page cache",
             "│ │ └ dirty",
             "│ └ statements",
         ];
@@ -286,10 +420,85 @@ mod tests {
     }
 
     #[test]
+    fn a_narrow_terminal_gets_no_line_that_is_wider() {
+        let mut report = samples::report();
+        let error = ErrorRecord {
+            scenario: None,
+            what: "limit_rss".into(),
+            message: "resident memory is 609.6 MiB and that is past the limit; ".repeat(3),
+        };
+        report.errors.push(error);
+        report.scenario = Some(pinned());
+        for columns in [60, 72, 80, 100] {
+            let text = plain_in(&report, Some(columns));
+            let wide = text.lines().find(|line| line.chars().count() > columns);
+            assert_eq!(wide, None, "{columns}");
+        }
+    }
+
+    /// 32 MiB of page cache asked for, of 70 that the sample's ledgers show.
+    fn pinned() -> ScenarioRecord {
+        let pragma = |name: &str, asked: &str, read_back: &str| PragmaRecord {
+            connection: 0,
+            name: name.into(),
+            asked: Some(asked.into()),
+            read_back: Some(read_back.into()),
+        };
+        let mut scenario = samples::scenario();
+        scenario.parameters.insert("database".into(), "file".into());
+        scenario.pragmas = vec![
+            pragma("cache_size", "8192", "8192"),
+            pragma("page_size", "4096", "4096"),
+            pragma("synchronous", "NORMAL", "1"),
+            pragma("journal_mode", "banana", "delete"),
+        ];
+        scenario
+    }
+
+    #[test]
+    fn pinned_pages_and_pragmas_that_did_nothing_are_said() {
+        let mut report = samples::report();
+        report.scenario = Some(pinned());
+        let text = plain(&report);
+        assert!(
+            text.contains("at most 70.0 MiB (fill, at its end), above the 32.0 MiB of cache_size"),
+            "{text}"
+        );
+        assert!(text.contains("PRAGMA journal_mode = banana did nothing: it is delete"));
+        assert_eq!(text.matches("did nothing").count(), 1, "{text}");
+    }
+
+    #[test]
+    fn what_a_fill_gave_back_before_its_end_has_a_ledger_of_its_own() {
+        let mut report = ScenarioReport::default();
+        let mut reading = samples::phase("fill", 0);
+        reading.reading = Some(1);
+        reading.ledger.terms[0].bytes += 50 << 20;
+        report.line(&Line::Phase(reading));
+        report.line(&Line::Phase(samples::phase("fill", 0)));
+        let text = plain(&report);
+        assert!(
+            text.contains("fill at its fullest, after 1,000 rows: who owns"),
+            "{text}"
+        );
+        assert!(text.contains("fill at its end: who owns"), "{text}");
+    }
+
+    #[test]
     fn a_remainder_over_its_bound_is_said() {
         let mut report = samples::report();
-        report.phases[0] = samples::phase("fill", 20 << 20);
-        assert!(plain(&report).contains("over bound ±1.0 MiB"));
+        let mut scenario = samples::scenario();
+        scenario.absent.push(AbsentRecord {
+            what: "other C heap".into(),
+            why: "malloc is not glibc's".into(),
+        });
+        report.scenario = Some(scenario);
+        let missed = "not measured here: other C heap: malloc is not glibc's";
+        assert!(!plain(&report).contains(missed));
+        report.line(&Line::Phase(samples::phase("fill", 20 << 20)));
+        let text = plain(&report);
+        assert!(text.contains("over bound ±1.0 MiB"), "{text}");
+        assert!(text.contains(missed), "{text}");
     }
 
     #[test]

@@ -58,9 +58,9 @@ impl Catalogue {
 
     /// Adds every `*.toml` of a directory, by file name.
     pub fn add_directory(&mut self, directory: &Path) -> Result<(), Error> {
-        let unreadable = |source| Error::Unreadable {
+        let unreadable = |cause| Error::Unreadable {
             path: directory.to_owned(),
-            source,
+            cause,
         };
         let mut files: Vec<PathBuf> = Vec::new();
         for entry in std::fs::read_dir(directory).map_err(unreadable)? {

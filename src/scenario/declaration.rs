@@ -107,9 +107,9 @@ impl Declaration {
 
     /// From a file of the user's.
     pub fn read(path: &Path) -> Result<Declaration, Error> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+        let text = std::fs::read_to_string(path).map_err(|cause| Error::Unreadable {
             path: path.to_owned(),
-            source,
+            cause,
         })?;
         let mut declaration = Declaration::parse(&path.display().to_string(), &text)?;
         declaration.directory = path.parent().unwrap_or(Path::new("")).to_owned();

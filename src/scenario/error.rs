@@ -69,12 +69,12 @@ pub enum Error {
         other: String,
     },
     /// A directory or a file that cannot be read.
-    #[error("{}: {source}; --scenarios takes a directory of *.toml files", path.display())]
+    #[error("{}: {cause}; --scenarios takes a directory of *.toml files", path.display())]
     Unreadable {
         /// Which.
         path: PathBuf,
-        /// Why.
-        source: std::io::Error,
+        /// Why; part of the message, so not its `source`, which would say it again.
+        cause: std::io::Error,
     },
     /// `--scenarios` without a single scenario.
     #[error("{}: no *.toml file in this directory", .0.display())]
@@ -157,8 +157,8 @@ pub enum Problem {
         /// The most similar.
         nearest: Option<String>,
     },
-    /// `key = []`
-    #[error("{0} is an empty array; give it a value, or leave it out")]
+    /// `key = []`, `--set key=`
+    #[error("{0} has no value; give it one, or leave it out")]
     NoValue(String),
     /// The same value twice in one array.
     #[error("{key} has {value} twice; each value makes a scenario, so write it once")]

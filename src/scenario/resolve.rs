@@ -18,6 +18,9 @@ use crate::workload::pragmas::Pragma;
 /// What a rowid can count.
 const MOST_ROWS: u64 = i64::MAX as u64;
 
+/// Enough to see how a fill grows; together they take some milliseconds.
+const DEFAULT_READINGS: u32 = 20;
+
 /// `sqlite3_config(SQLITE_CONFIG_HEAP)` takes an `int`.
 const MOST_HEAP_BYTES: u64 = i32::MAX as u64;
 
@@ -81,7 +84,7 @@ impl<'a> Draft<'a> {
             pragma_scope: PragmaScope::default(),
             pragmas: Vec::new(),
             database: DatabaseKind::default().into(),
-            readings: 0,
+            readings: DEFAULT_READINGS,
         };
         Draft {
             directory,

@@ -175,6 +175,9 @@ impl<'a> Recording<'a> {
         let Some((ledger_ns, ledger)) = self.ledger(connections) else {
             return;
         };
+        // The kernel's high-water mark lags behind its own count of pages; what was resident for a
+        // ledger was resident.
+        let peak_rss_bytes = peak_rss_bytes.max(ledger.rss_bytes.unsigned_abs());
         let partial = self.stopped_in == Some(phase);
         let over = over || partial;
         span.readings += u32::from(!over);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::allocator::{self, RustAllocator, global};
 use crate::memory;
 use crate::memory::Observer;
-use crate::record::{ErrorRecord, Line, ResultRecord, ScenarioRecord};
+use crate::record::{AbsentRecord, ErrorRecord, Line, ResultRecord, ScenarioRecord};
 use crate::scenario::{Scenario, Workload};
 use crate::workload::insert::{self, InsertReport};
 use crate::workload::{self, Marks, Phase};
@@ -122,8 +122,10 @@ pub fn main() -> ExitCode {
 
 fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
     let scenario = &input.scenario;
-    let described = prepare(scenario)?;
-    recording.observe(Observer::new()?, described);
+    let mut described = prepare(scenario)?;
+    let observer = Observer::new()?;
+    described.absent = observer.absent().iter().map(absent).collect();
+    recording.observe(observer, described);
     recording.begin(Phase::Start);
     recording.end(Phase::Start, &[]);
     let Workload::Insert(options) = &scenario.workload;
@@ -167,9 +169,17 @@ fn prepare(scenario: &Scenario) -> Result<ScenarioRecord, Error> {
         sqlite_allocator: named("sqlite_allocator"),
         route_verified: true,
         route_evidence,
+        absent: Vec::new(),
         pid: std::process::id(),
         parameters,
     })
+}
+
+fn absent(absent: &memory::Absent) -> AbsentRecord {
+    AbsentRecord {
+        what: absent.what.to_owned(),
+        why: absent.why.clone(),
+    }
 }
 
 /// Peak and CPU time are left to the harness, which knows them from `wait4`.
@@ -182,6 +192,7 @@ fn result(scenario: &str, report: InsertReport, rows_per_second: f64) -> ResultR
         last_rowid: report.last_rowid,
         content_hash: report.content_hash,
         verified: report.verified,
+        not_closed: report.not_closed,
         rows_per_second,
         peak_rss_bytes: 0,
         user_ns: 0,

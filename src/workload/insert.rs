@@ -1,7 +1,7 @@
 //! The reported 10-million-row `INSERT OR REPLACE`, with its PRAGMAs, commits and faults.
 //!
 //! Where it came from and what was found by running it: `profiles/scenarios/insert-10m.toml`.
-//! [`run`] is the whole of it, phase by phase; [`Pool::open`], [`fill`] and [`verify`] are its
+//! [`run`] is the whole of it, phase by phase; [`Pool::open`], [`fill`](fn@fill) and [`verify`](fn@verify) are its
 //! pieces, for whoever wants one without the others.
 
 mod fill;

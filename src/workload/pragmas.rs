@@ -162,6 +162,35 @@ impl Pragma {
     }
 }
 
+/// Whether `read_back` is what `asked` asks for, in SQLite's own spelling: words of an enumeration
+/// are read back as their numbers, and `cache_spill = ON` as a number of pages.
+pub fn took(name: &str, asked: &str, read_back: &str) -> bool {
+    let asked = asked.trim_matches('\'').to_lowercase();
+    let truth = |text: &str| match text {
+        "on" | "true" | "yes" => Some(1),
+        "off" | "false" | "no" => Some(0),
+        _ => None,
+    };
+    let words: &[&str] = match name {
+        "synchronous" => &["off", "normal", "full", "extra"],
+        "temp_store" => &["default", "file", "memory"],
+        "auto_vacuum" => &["none", "full", "incremental"],
+        "secure_delete" => &["off", "on", "fast"],
+        _ => &[],
+    };
+    let word = words.iter().position(|word| *word == asked);
+    let number = word.and_then(|at| i64::try_from(at).ok());
+    let number = number
+        .or_else(|| truth(&asked))
+        .or_else(|| asked.parse().ok());
+    match (number, read_back.parse::<i64>()) {
+        (Some(asked), Ok(found)) => {
+            asked == found || (name == "cache_spill" && asked == 1 && found > 0)
+        }
+        _ => asked == read_back.to_lowercase(),
+    }
+}
+
 /// Every PRAGMA that the linked SQLite knows, sorted; opens a connection of its own.
 pub fn known() -> Result<Vec<String>, Error> {
     let names = || -> rusqlite::Result<Vec<String>> {
@@ -285,6 +314,45 @@ mod tests {
             (read.asked.as_deref(), read.read_back.as_deref()),
             (Some("WAL"), Some("memory"))
         );
+    }
+
+    #[test]
+    fn a_pragma_took_if_sqlite_says_the_same_in_its_own_spelling() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("db")).unwrap();
+        let took = |name: &str, value: &str| {
+            let pragma = Pragma::new(name, value).unwrap();
+            pragma.set(&connection, None).unwrap();
+            let read = pragma.read_back(&connection, None, 0).unwrap();
+            took(name, value, &read.read_back.unwrap())
+        };
+        for pragma in seed() {
+            assert!(took(&pragma.name, &pragma.value), "{}", pragma.name);
+        }
+        for (name, value) in [
+            ("cache_spill", "yes"),
+            ("synchronous", "extra"),
+            ("temp_store", "file"),
+            ("secure_delete", "fast"),
+            ("cache_size", "-2000"),
+            ("encoding", "UTF-8"),
+            ("journal_mode", "DELETE"),
+        ] {
+            assert!(took(name, value), "{name} = {value}");
+        }
+        assert!(!took("journal_mode", "banana"));
+        connection
+            .execute_batch("PRAGMA journal_mode = WAL; CREATE TABLE t (x)")
+            .unwrap();
+        assert!(!took("page_size", "8192"));
+        let memory = Connection::open_in_memory().unwrap();
+        let wal = Pragma::new("journal_mode", "WAL").unwrap();
+        let read = wal.read_back(&memory, None, 0).unwrap();
+        assert!(!super::took(
+            "journal_mode",
+            "WAL",
+            &read.read_back.unwrap()
+        ));
     }
 
     #[test]

@@ -23,6 +23,24 @@ pub struct Counters {
     pub mapped_bytes: i64,
 }
 
+/// Why there are no counters; `None` where there are.
+pub fn absent() -> Option<&'static str> {
+    if !cfg!(target_env = "gnu") {
+        return Some(
+            "mallinfo2, malloc_info and malloc_trim are glibc's; this C library is another",
+        );
+    }
+    match malloc_provider() {
+        MallocProvider::Other => Some(
+            "malloc is not glibc's here, a preloaded library's for instance: what that holds beyond \
+             live blocks is unattributed",
+        ),
+        MallocProvider::Glibc => read()
+            .is_none()
+            .then_some("this glibc is older than 2.33 and has no mallinfo2"),
+    }
+}
+
 /// Reads the counters; `None` where `malloc` is not glibc's or `mallinfo2` is older than glibc 2.33.
 /// Takes each arena's lock in turn and walks its free lists.
 #[cfg(target_env = "gnu")]
