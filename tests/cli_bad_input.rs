@@ -341,3 +341,23 @@ fn an_unknown_command_option_or_format_is_refused() {
     refused(&["run", "--frmat", "json"], &["--frmat"]);
     refused(&["run", "--format", "xml"], &["xml", "json"]);
 }
+
+#[test]
+fn a_temporary_directory_that_is_not_there_is_named() {
+    let directory = TempDir::new().unwrap();
+    let missing = directory.path().join("missing");
+    let output = Command::cargo_bin("sqlite-membench")
+        .unwrap()
+        .current_dir(&directory)
+        .env("TMPDIR", &missing)
+        .args(["run", "insert-10m", "--rows", "10", "--out", "out"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("TMPDIR") && said.contains("missing"),
+        "{said}"
+    );
+    assert!(!directory.path().join("out").exists());
+}

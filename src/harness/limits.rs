@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::scenario::Limits;
 
-use super::sample::Memory;
+use crate::memory::process::Rollup;
 
 /// A look at a large process takes some milliseconds itself.
 const SHORTEST_LOOK: Duration = Duration::from_millis(5);
@@ -22,7 +22,7 @@ pub(super) struct Breach {
 pub(super) fn breach(
     limits: &Limits,
     elapsed: Duration,
-    memory: Option<Memory>,
+    memory: Option<Rollup>,
     disk_bytes: u64,
 ) -> Option<Breach> {
     let kept = "the testee was asked to stop, and everything until then is in the record";
@@ -82,7 +82,7 @@ pub(super) struct Growth {
 impl Growth {
     /// `memory` as seen `at`, a time since the testee's start. A pause does not make it slow at
     /// once: a testee that stands still to take a ledger goes on as it did before.
-    pub(super) fn see(&mut self, at: Duration, memory: Memory) {
+    pub(super) fn see(&mut self, at: Duration, memory: Rollup) {
         let now = memory.rss_bytes;
         if let Some((before_at, before)) = self.seen {
             let seconds = at.saturating_sub(before_at).as_secs_f64();
@@ -127,9 +127,9 @@ mod tests {
     };
 
     fn seen(seconds: u64, rss_bytes: u64, disk_bytes: u64) -> Option<Breach> {
-        let memory = Memory {
+        let memory = Rollup {
             rss_bytes,
-            ..Memory::default()
+            ..Rollup::default()
         };
         breach(
             &LIMITS,
@@ -161,9 +161,9 @@ mod tests {
         let next_of = |limits: &Limits, seen: &[u64]| {
             let mut growth = Growth::default();
             for (at, mib) in (0..).zip(seen) {
-                let memory = Memory {
+                let memory = Rollup {
                     rss_bytes: mib << 20,
-                    ..Memory::default()
+                    ..Rollup::default()
                 };
                 growth.see(interval * at, memory);
             }
@@ -184,9 +184,9 @@ mod tests {
 
     #[test]
     fn no_limits_are_never_exceeded() {
-        let memory = Memory {
+        let memory = Rollup {
             rss_bytes: u64::MAX,
-            ..Memory::default()
+            ..Rollup::default()
         };
         assert_eq!(
             breach(&Limits::default(), Duration::MAX, Some(memory), u64::MAX),

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
+use crate::memory::process;
 use crate::record::{Line, RunRecord, WriteError, Writer};
 use crate::scenario::Scenario;
 
@@ -99,6 +100,18 @@ pub enum Error {
     /// The process does not find its own executable.
     #[error("cannot find this program's own executable to start a testee: {0}")]
     Executable(io::Error),
+    /// The databases have nowhere to go.
+    #[error(
+        "cannot make a directory for a database in {}: {}; set TMPDIR to a directory that can be written",
+        path.display(),
+        cause.kind()
+    )]
+    TemporaryDirectory {
+        /// `TMPDIR`, or the system's own.
+        path: PathBuf,
+        /// The system's words.
+        cause: io::Error,
+    },
     /// A limit was asked for that cannot be watched here.
     #[error(
         "scenario {scenario} has a limit on resident memory, and /proc/PID/smaps_rollup cannot be \
@@ -122,7 +135,10 @@ impl Error {
     /// True where nothing was run and nothing is left behind: the caller asked for what cannot be.
     pub fn is_usage(&self) -> bool {
         match self {
-            Error::OutExists { .. } | Error::Out { .. } | Error::NoRss { .. } => true,
+            Error::OutExists { .. }
+            | Error::Out { .. }
+            | Error::NoRss { .. }
+            | Error::TemporaryDirectory { .. } => true,
             Error::Record(error) => matches!(error, WriteError::Create { .. }),
             Error::Signals(_) | Error::Executable(_) => false,
         }
@@ -141,6 +157,7 @@ pub fn run(
 ) -> Result<Outcome, Error> {
     let executable = std::env::current_exe().map_err(Error::Executable)?;
     check_limits(scenarios)?;
+    check_temporary_directory()?;
     let (sender, receiver) = sync_channel(LINES_IN_FLIGHT);
     let _listening = Listening::start(sender.clone()).map_err(Error::Signals)?;
     // Declared after `_listening` and so dropped before it, which ends a thread that still sends.
@@ -214,12 +231,23 @@ fn create(out: &Path) -> Result<Writer, Error> {
     })
 }
 
+/// Each testee gets a directory there for its database.
+fn check_temporary_directory() -> Result<(), Error> {
+    match tempfile::tempdir() {
+        Ok(_) => Ok(()),
+        Err(cause) => Err(Error::TemporaryDirectory {
+            path: std::env::temp_dir(),
+            cause,
+        }),
+    }
+}
+
 /// A limit that cannot be watched is refused before anything is written.
 fn check_limits(scenarios: &[Scenario]) -> Result<(), Error> {
     let Some(limited) = scenarios.iter().find(|one| one.limits.rss_bytes.is_some()) else {
         return Ok(());
     };
-    match sample::memory(std::process::id()) {
+    match process::rollup(None) {
         Ok(_) => Ok(()),
         Err(cause) => Err(Error::NoRss {
             scenario: limited.name.clone(),

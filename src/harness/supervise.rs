@@ -10,6 +10,7 @@ use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use crate::memory::process;
 use crate::memory::wait::Waited;
 use crate::record::{ErrorRecord, Line, ResultRecord, SampleRecord, WriteError, Writer};
 use crate::scenario::Scenario;
@@ -273,7 +274,7 @@ impl<'a> Supervision<'a> {
     fn observe(&mut self, run: &mut Run, now: Instant) -> Result<(), WriteError> {
         let elapsed = now - self.testee.started;
         // Not readable: it is ending, or this system does not tell; `env` then says so.
-        let memory = sample::memory(self.testee.pid).ok();
+        let memory = process::rollup(Some(self.testee.pid)).ok();
         if let Some(memory) = memory {
             self.growth.see(elapsed, memory);
         }

@@ -87,6 +87,22 @@ mod tests {
     }
 
     #[test]
+    fn a_rollup_is_read_by_name_and_not_by_position() {
+        let mut rollup = Rollup::default();
+        let text = "55d0-7ffc ---p 00000000 00:00 0    [rollup]\nRss:    1464 kB\nPss:  9 kB\n\
+                    Pss_Anon: 3 kB\nAnonymous:\t   92 kB\nSwap:  4 kB\nSwapPss: 1 kB\n";
+        text.lines()
+            .for_each(|line| rollup.add_line(line.as_bytes()));
+        let expected = Rollup {
+            rss_bytes: 1464 * 1024,
+            anonymous_bytes: 92 * 1024,
+            swap_bytes: 4096,
+            huge_bytes: 0,
+        };
+        assert_eq!(rollup, expected);
+    }
+
+    #[test]
     fn a_process_that_does_not_exist_is_not_found() {
         assert_eq!(
             rollup(Some(u32::MAX >> 1)).unwrap_err().kind(),

@@ -40,7 +40,7 @@ pub enum Error {
         problem: Box<Problem>,
     },
     /// No such scenario.
-    #[error("unknown scenario {name}{}; `sqlite-membench list` shows them all", nearest_suffix(.nearest))]
+    #[error("unknown scenario {name:?}{}; `sqlite-membench list` shows them all", nearest_suffix(.nearest))]
     UnknownScenario {
         /// As asked for.
         name: String,
