@@ -43,6 +43,7 @@ static RESERVED_BYTES: AtomicI64 = AtomicI64::new(0);
 static PEAK_BYTES: AtomicI64 = AtomicI64::new(0);
 static TOTAL_BYTES: AtomicU64 = AtomicU64::new(0);
 static TOTAL_BLOCKS: AtomicU64 = AtomicU64::new(0);
+static BOOKKEEPING_BYTES: AtomicI64 = AtomicI64::new(0);
 
 thread_local! {
     /// Whether this thread was given its jemalloc arena. Without a destructor, so that it can be
@@ -66,6 +67,9 @@ pub struct Counters {
     pub total_bytes: u64,
     /// Blocks ever handed out.
     pub total_blocks: u64,
+    /// In a build with `dhat-heap`, what is reserved for dhat's own blocks, which are in none of
+    /// the other numbers; else 0.
+    pub bookkeeping_bytes: i64,
 }
 
 /// The counters, or `None` where the process runs under another global allocator.
@@ -77,6 +81,7 @@ pub fn counters() -> Option<Counters> {
         peak_bytes: PEAK_BYTES.load(Relaxed),
         total_bytes: TOTAL_BYTES.load(Relaxed),
         total_blocks: TOTAL_BLOCKS.load(Relaxed),
+        bookkeeping_bytes: BOOKKEEPING_BYTES.load(Relaxed),
     })
 }
 
@@ -91,8 +96,7 @@ pub fn chosen() -> RustAllocator {
     }
 }
 
-/// True in a build with the feature `dhat-heap`: dhat's allocator serves Rust, over the C library's,
-/// and what it keeps about each block lies in the C library's heap too.
+/// True in a build with the feature `dhat-heap`: dhat's allocator serves Rust, over the C library's.
 pub fn has_dhat() -> bool {
     cfg!(feature = "dhat-heap")
 }
@@ -257,8 +261,49 @@ pub(super) unsafe fn reserved_bytes(block: *mut u8) -> Option<usize> {
         .then(|| unsafe { raw::reserved(block) } as usize)
 }
 
+/// dhat allocates for itself through the global allocator while it is asked for a block.
+mod bookkeeping {
+    #[cfg(feature = "dhat-heap")]
+    thread_local! {
+        static INSIDE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+
+    /// Runs a call into the backend.
+    #[cfg(feature = "dhat-heap")]
+    pub fn around<T>(call: impl FnOnce() -> T) -> T {
+        let before = INSIDE.replace(true);
+        let result = call();
+        INSIDE.set(before);
+        result
+    }
+
+    /// Whether a call into the backend is under way on this thread.
+    #[cfg(feature = "dhat-heap")]
+    pub fn is_inside() -> bool {
+        INSIDE.get()
+    }
+
+    /// Runs a call into the backend.
+    #[cfg(not(feature = "dhat-heap"))]
+    #[inline(always)]
+    pub fn around<T>(call: impl FnOnce() -> T) -> T {
+        call()
+    }
+
+    /// Never: other backends allocate nothing for themselves here.
+    #[cfg(not(feature = "dhat-heap"))]
+    #[inline(always)]
+    pub fn is_inside() -> bool {
+        false
+    }
+}
+
 #[inline]
 fn count_in(bytes: usize, reserved: i64) {
+    if bookkeeping::is_inside() {
+        BOOKKEEPING_BYTES.fetch_add(reserved, Relaxed);
+        return;
+    }
     let live = LIVE_BYTES.fetch_add(bytes as i64, Relaxed) + bytes as i64;
     if live > PEAK_BYTES.load(Relaxed) {
         PEAK_BYTES.fetch_max(live, Relaxed);
@@ -271,6 +316,10 @@ fn count_in(bytes: usize, reserved: i64) {
 
 #[inline]
 fn count_out(bytes: usize, reserved: i64) {
+    if bookkeeping::is_inside() {
+        BOOKKEEPING_BYTES.fetch_sub(reserved, Relaxed);
+        return;
+    }
     LIVE_BYTES.fetch_sub(bytes as i64, Relaxed);
     LIVE_BLOCKS.fetch_sub(1, Relaxed);
     RESERVED_BYTES.fetch_sub(reserved, Relaxed);
@@ -281,7 +330,7 @@ unsafe impl GlobalAlloc for Switchable {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is passed on; a non-null block is live.
         unsafe {
-            let block = raw::alloc(layout);
+            let block = bookkeeping::around(|| raw::alloc(layout));
             if !block.is_null() {
                 if !DECLARED.load(Relaxed) {
                     DECLARED.store(true, Relaxed);
@@ -295,7 +344,7 @@ unsafe impl GlobalAlloc for Switchable {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's contract is passed on; a non-null block is live.
         unsafe {
-            let block = raw::alloc_zeroed(layout);
+            let block = bookkeeping::around(|| raw::alloc_zeroed(layout));
             if !block.is_null() {
                 count_in(layout.size(), raw::reserved(block));
             }
@@ -307,7 +356,7 @@ unsafe impl GlobalAlloc for Switchable {
         // SAFETY: the caller's contract is passed on; the block is live until raw::dealloc.
         unsafe {
             count_out(layout.size(), raw::reserved(block));
-            raw::dealloc(block, layout);
+            bookkeeping::around(|| raw::dealloc(block, layout));
         }
     }
 
@@ -316,7 +365,7 @@ unsafe impl GlobalAlloc for Switchable {
         // old one is measured before it may go.
         unsafe {
             let old_reserved = raw::reserved(block);
-            let new = raw::realloc(block, layout, new_size);
+            let new = bookkeeping::around(|| raw::realloc(block, layout, new_size));
             if !new.is_null() {
                 count_out(layout.size(), old_reserved);
                 count_in(new_size, raw::reserved(new));

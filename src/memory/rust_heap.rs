@@ -11,6 +11,8 @@ pub struct RustHeap {
     pub live_blocks: i64,
     /// What the allocator reserves for them.
     pub reserved_bytes: i64,
+    /// What is reserved for dhat's own blocks, in a build with `dhat-heap`.
+    pub bookkeeping_bytes: i64,
 }
 
 /// Reads the counters; `None` where the process runs under another global allocator.
@@ -20,6 +22,7 @@ pub fn read() -> Option<RustHeap> {
         live_bytes: all.live_bytes,
         live_blocks: all.live_blocks,
         reserved_bytes: all.reserved_bytes,
+        bookkeeping_bytes: all.bookkeeping_bytes,
     };
     if let (Some(SqliteAllocator::Rust), Some(counters)) = (sqlite::installed(), sqlite::counters())
     {

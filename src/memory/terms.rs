@@ -11,6 +11,7 @@ use super::ledger::{Owner, Term};
 use super::rust_heap::RustHeap;
 use super::smaps::{Backing, Mapping};
 use super::sqlite::{ConnectionStatus, Status};
+use crate::allocator::global::has_dhat;
 use crate::allocator::sqlite::Counters as SqliteCounters;
 use crate::allocator::{RustAllocator, SqliteAllocator};
 
@@ -87,6 +88,11 @@ pub fn add_all(readings: &Readings<'_>, terms: &mut Vec<Term>) {
         }
         if let (Some(rust), false) = (&rust, rust_in_jemalloc) {
             tenants += rust.reserved_bytes;
+        }
+        if let Some(heap) = readings.rust.filter(|_| has_dhat()) {
+            tenants += heap.bookkeeping_bytes;
+            let source = "counting global allocator: what dhat allocates for itself";
+            builder.add(Owner::Instrument, "dhat", heap.bookkeeping_bytes, source);
         }
         builder.glibc_heap(counters, not_resident, tenants);
     }
@@ -265,10 +271,7 @@ impl Builder<'_> {
             Owner::OtherC,
             "live",
             in_use - tenants_bytes,
-            match crate::allocator::global::has_dhat() {
-                true => "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust; dhat's bookkeeping is in it",
-                false => "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust",
-            },
+            "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust",
         );
         let free = counters.heap_free_bytes - not_resident.free_bytes;
         self.add(

@@ -122,7 +122,7 @@ fn write_scenario(
     let allocators = format!("allocators: rust {rust}, sqlite {sqlite}, {route}");
     write_text(out, &allocators, DIM, layout)?;
     if rust == "dhat" {
-        let text = "instrumented: dhat slows the run down, and what it keeps is in other_c";
+        let text = "instrumented: dhat slows the run down, and what it keeps is in instrument";
         write_text(out, text, WARN, layout)?;
     }
     write_page_cache(out, &report.extremes, scenario, layout)?;
