@@ -54,13 +54,10 @@ fn each_testee_leaves_a_profile_and_its_run_is_marked() {
     assert_eq!(profile["mode"], "rust-heap");
     assert!(total_bytes(&profile) > 0);
     let record = std::fs::read_to_string(directory.path().join("out/record.jsonl")).unwrap();
-    let lines = record
+    let mut lines = record
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let scenario = lines
-        .filter(|line| line["kind"] == "scenario")
-        .last()
-        .unwrap();
+    let scenario = lines.find(|line| line["kind"] == "scenario").unwrap();
     assert_eq!(scenario["rust_allocator"], "dhat");
     assert!(record.contains(r#""owner":"instrument","term":"dhat""#));
 }
