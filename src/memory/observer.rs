@@ -2,7 +2,7 @@
 
 use super::cgroup::Cgroup;
 use super::claims::{Claimant, Claims};
-use super::glibc::heaps::Heaps;
+use super::glibc::heaps::{Heaps, NotResident};
 use super::jemalloc::{self, ArenaCounters, Jemalloc};
 use super::ledger::{Beside, CgroupBytes, Ledger};
 use super::pagemap::Pagemap;
@@ -52,6 +52,9 @@ pub struct Observer {
     absent: Vec<Absent>,
     ledger: Ledger,
 }
+
+type Resident = [u64; Claimant::COUNT];
+type GlibcReadings = Option<(glibc::Counters, NotResident)>;
 
 /// More than any ledger has.
 const MOST_TERMS: usize = 64;
@@ -140,65 +143,17 @@ impl Observer {
         self.rollup
             .read(|line| rollup.add_line(line))
             .map_err(Error::kernel("/proc/self/smaps_rollup"))?;
-        let mappings = self
-            .mappings
+        self.mappings
             .read()
             .map_err(Error::kernel("/proc/self/smaps"))?;
-        let program = self.program.read();
-
-        self.claims.clear();
-        if self.claims.add_recorded() > 0 {
-            return Err(Error::Overflow("mapped ranges"));
-        }
-        if let Some(stacks) = &mut self.stacks {
-            let found = stacks
-                .read(mappings)
-                .map_err(Error::kernel("/proc/self/task"))?;
-            found
-                .iter()
-                .for_each(|s| self.claims.add(s.start, s.end, Claimant::Stack));
-        }
-        claim_program(
-            mappings,
-            program,
-            self.stacks.as_ref().and_then(Stacks::main_block),
-            &mut self.claims,
-        );
-        if let Some(counters) = &glibc_counters {
-            self.heaps.find(mappings, counters, &mut self.claims);
-        }
-        self.claims.settle();
-        claim_jemalloc_blocks(mappings, &mut self.claims);
-        if let Some(counters) = &glibc_counters {
-            self.heaps
-                .find_mapped(mappings, counters, &mut self.claims, &mut self.pagemap)
-                .map_err(Error::kernel("/proc/self/pagemap"))?;
-            self.claims.settle();
-        }
-        if self.claims.lost() > 0 {
-            return Err(Error::Overflow("claims"));
-        }
-        let resident = self
-            .claims
-            .resident(mappings, &mut self.pagemap)
-            .map_err(Error::kernel("/proc/self/pagemap"))?;
-        let glibc = match glibc_counters {
-            Some(counters) => {
-                let mut holes = self
-                    .heaps
-                    .not_resident(&mut self.pagemap)
-                    .map_err(Error::kernel("/proc/self/pagemap"))?;
-                holes.in_use_bytes +=
-                    self.heaps.mapped_bytes - resident[Claimant::GlibcMapped as usize] as i64;
-                Some((counters, holes))
-            }
-            None => None,
-        };
+        self.program.read();
+        self.claim(glibc_counters.as_ref())?;
+        let (resident, glibc) = self.residency(glibc_counters)?;
         let readings = Readings {
             resident,
             residency_source: self.pagemap.source(),
-            mappings,
-            program,
+            mappings: self.mappings.last(),
+            program: self.program.last(),
             sqlite: sqlite::read(),
             sqlite_methods: methods::installed().zip(methods::counters()),
             connections: connection,
@@ -215,6 +170,58 @@ impl Observer {
         self.ledger.terms.clear();
         add_all(&readings, &mut self.ledger.terms);
         Ok(&self.ledger)
+    }
+
+    /// Lets every reader that knows where its owner's memory lies claim it.
+    fn claim(&mut self, glibc: Option<&glibc::Counters>) -> Result<(), Error> {
+        let (mappings, claims) = (self.mappings.last(), &mut self.claims);
+        claims.clear();
+        if claims.add_recorded() > 0 {
+            return Err(Error::Overflow("mapped ranges"));
+        }
+        let mut main_block = None;
+        if let Some(stacks) = &mut self.stacks {
+            let found = stacks.read(mappings);
+            for stack in found.map_err(Error::kernel("/proc/self/task"))? {
+                claims.add(stack.start, stack.end, Claimant::Stack);
+            }
+            main_block = stacks.main_block();
+        }
+        claim_program(mappings, self.program.last(), main_block, claims);
+        if let Some(counters) = glibc {
+            self.heaps.find(mappings, counters, claims);
+        }
+        claims.settle();
+        claim_jemalloc_blocks(mappings, claims);
+        if let Some(counters) = glibc {
+            self.heaps
+                .find_mapped(mappings, counters, claims, &mut self.pagemap)
+                .map_err(Error::kernel("/proc/self/pagemap"))?;
+            claims.settle();
+        }
+        match claims.lost() {
+            0 => Ok(()),
+            _ => Err(Error::Overflow("claims")),
+        }
+    }
+
+    /// The kernel's word on what was claimed, and which of glibc's memory is not resident.
+    fn residency(
+        &mut self,
+        glibc: Option<glibc::Counters>,
+    ) -> Result<(Resident, GlibcReadings), Error> {
+        let resident = self
+            .claims
+            .resident(self.mappings.last(), &mut self.pagemap)
+            .map_err(Error::kernel("/proc/self/pagemap"))?;
+        let Some(counters) = glibc else {
+            return Ok((resident, None));
+        };
+        let holes = self.heaps.not_resident(&mut self.pagemap);
+        let mut holes = holes.map_err(Error::kernel("/proc/self/pagemap"))?;
+        holes.in_use_bytes +=
+            self.heaps.mapped_bytes - resident[Claimant::GlibcMapped as usize] as i64;
+        Ok((resident, Some((counters, holes))))
     }
 
     /// Where the unattributed anonymous bytes of the last ledger lie, largest first. Allocates.

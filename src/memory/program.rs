@@ -46,6 +46,11 @@ impl Program {
         })
     }
 
+    /// As of the last [`read`](Self::read).
+    pub fn last(&self) -> &[Segment] {
+        &self.segments
+    }
+
     /// Reads them now, in order of address. Takes the loader's lock.
     pub fn read(&mut self) -> &[Segment] {
         self.segments.clear();
