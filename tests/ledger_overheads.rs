@@ -5,6 +5,7 @@
 mod support {
     pub mod children;
     pub mod ledgers;
+    pub mod small_pages;
 }
 
 use libsqlite3_sys as ffi;
@@ -193,6 +194,7 @@ const CASES: [Case; 4] = [
 ];
 
 fn main() {
+    support::small_pages::only();
     if let Some(name) = children::case() {
         let mut observer = Observer::new().unwrap();
         take(&mut observer);
@@ -205,7 +207,7 @@ fn main() {
             for sqlite in sqlites.iter().copied() {
                 let name = format!("{case}::rust_{rust:?}::sqlite_{sqlite:?}").to_lowercase();
                 trials.push(Trial::test(name, move || {
-                    children::spawn(case, rust, sqlite)
+                    children::spawn(case, rust, sqlite, &[])
                 }));
             }
         }

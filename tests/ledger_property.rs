@@ -224,6 +224,12 @@ fn insert() -> impl Strategy<Value = InsertOptions> {
         )
 }
 
+/// Both allocators ask for transparent huge pages, which make resident what nobody touched.
+const HUGE_PAGES: [(&str, &str); 2] = [
+    ("_RJEM_MALLOC_CONF", "thp:always,metadata_thp:always"),
+    ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
+];
+
 fn every_ledger_adds_up() -> Result<(), Failed> {
     let plans = (insert(), prop::collection::vec(blocks(), 0..6))
         .prop_map(|(insert, blocks)| Plan { insert, blocks });
@@ -231,6 +237,7 @@ fn every_ledger_adds_up() -> Result<(), Failed> {
         plans,
         prop::sample::select(RUST.to_vec()),
         prop::sample::select(SQLITE.to_vec()),
+        any::<bool>(),
     );
     let mut runner = TestRunner::new(Config {
         cases: 60,
@@ -239,12 +246,12 @@ fn every_ledger_adds_up() -> Result<(), Failed> {
         ..Config::default()
     });
     runner
-        .run(&strategy, |(plan, rust, sqlite)| {
+        .run(&strategy, |(plan, rust, sqlite, huge)| {
             let plan =
                 serde_json::to_string(&plan).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            children::spawn(&plan, rust, sqlite).map_err(|failed| {
-                TestCaseError::fail(failed.message().unwrap_or_default().to_owned())
-            })
+            children::spawn(&plan, rust, sqlite, if huge { &HUGE_PAGES } else { &[] }).map_err(
+                |failed| TestCaseError::fail(failed.message().unwrap_or_default().to_owned()),
+            )
         })
         .map_err(|error| match error {
             TestError::Fail(why, plan) => format!("{plan:?}\n{why}").into(),

@@ -5,6 +5,7 @@
 mod support {
     pub mod children;
     pub mod ledgers;
+    pub mod small_pages;
 }
 
 use std::hint::black_box;
@@ -333,6 +334,7 @@ fn growth(before: &Ledger, after: &Ledger) -> Vec<(Option<Owner>, i64)> {
 }
 
 fn main() {
+    support::small_pages::only();
     if let Some(name) = children::case() {
         return run_child(&name);
     }
@@ -343,7 +345,7 @@ fn main() {
             for sqlite in SQLITE {
                 let name = format!("{case}::rust_{rust:?}::sqlite_{sqlite:?}").to_lowercase();
                 trials.push(Trial::test(name, move || {
-                    children::spawn(case, rust, sqlite)
+                    children::spawn(case, rust, sqlite, &[])
                 }));
             }
         }

@@ -87,7 +87,7 @@ fn main() {
             let name =
                 format!("no_memory_is_an_answer::rust_{rust:?}::sqlite_{sqlite:?}").to_lowercase();
             trials.push(Trial::test(name, move || {
-                children::spawn("nomem", rust, sqlite)
+                children::spawn("nomem", rust, sqlite, &[])
             }));
         }
     }

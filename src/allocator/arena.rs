@@ -77,6 +77,8 @@ unsafe extern "C" fn dalloc(
 ) -> bool {
     // SAFETY: as in alloc.
     let ours = unsafe { &*hooks.cast::<Hooks>() };
+    // What arena 0 mapped before it was recorded stays unrecorded as a whole, not in parts.
+    let recorded = ranges::tag_of(address as usize).is_some();
     // Forgotten first: once unmapped, another thread may map the same addresses.
     ranges::forget(address as usize, size);
     // SAFETY: as in alloc; an absent hook means "not deallocated".
@@ -86,7 +88,7 @@ unsafe extern "C" fn dalloc(
             None => true,
         }
     };
-    if kept {
+    if kept && recorded {
         ranges::record(address as usize, size, ours.tag);
     }
     kept

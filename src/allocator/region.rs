@@ -49,7 +49,11 @@ impl<T: Copy> Region<T> {
     pub fn new(capacity: usize) -> io::Result<Self> {
         assert!(align_of::<T>() <= 4096 && size_of::<T>() > 0);
         let mapped_bytes = (capacity * size_of::<T>()).next_multiple_of(page_size());
-        let start = map_anonymous(mapped_bytes)?.cast();
+        let start: NonNull<T> = map_anonymous(mapped_bytes)?.cast();
+        // A buffer of which some pages are used must not come by huge pages. A kernel without them
+        // refuses, which is as good.
+        // SAFETY: advice about the mapping just made.
+        unsafe { libc::madvise(start.as_ptr().cast(), mapped_bytes, libc::MADV_NOHUGEPAGE) };
         ranges::record(start.as_ptr() as usize, mapped_bytes, Tag::Instrument);
         Ok(Region {
             start,

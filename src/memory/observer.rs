@@ -91,7 +91,7 @@ impl Observer {
                 why: why.into(),
             });
         }
-        Ok(Observer {
+        let mut observer = Observer {
             cgroup: Cgroup::new().ok(),
             rollup: Lines::open("/proc/self/smaps_rollup", 4096)
                 .map_err(Error::kernel("/proc/self/smaps_rollup"))?,
@@ -108,7 +108,11 @@ impl Observer {
                 connections: Vec::with_capacity(MOST_LISTED),
                 ..Ledger::default()
             },
-        })
+        };
+        // Once for nothing, so that the first ledger finds its buffers resident as all later ones do.
+        // SAFETY: no connection is given.
+        unsafe { observer.take(&[]) }?;
+        Ok(observer)
     }
 
     /// The sources that this process does not have.

@@ -1,8 +1,9 @@
 //! Which pages are resident: the kernel's word, page by page.
 //!
 //! From the `PAGEMAP_SCAN` ioctl (Linux 6.7), else from the entries of `/proc/self/pagemap`. The
-//! shared zero page, mapped where memory was read and never written, is in the page tables and not
-//! in RSS, so it does not count here.
+//! shared zero pages, small and huge, mapped where memory was read and never written, are in the
+//! page tables and not in RSS, so they do not count here. For private anonymous memory only: what
+//! the kernel calls a page of a file is, there, the huge zero page.
 
 use std::fs::File;
 use std::io;
@@ -12,6 +13,7 @@ use std::os::unix::fs::FileExt;
 use crate::allocator::region::{Region, page_size};
 
 const PAGEMAP_SCAN: libc::c_ulong = 0xC060_6610;
+const PAGE_IS_FILE: u64 = 1 << 2;
 const PAGE_IS_PRESENT: u64 = 1 << 3;
 const PAGE_IS_PFNZERO: u64 = 1 << 5;
 
@@ -120,8 +122,8 @@ impl Pagemap {
                 end: end as u64,
                 vec: self.regions.as_ptr() as u64,
                 vec_len: REGIONS as u64,
-                category_inverted: PAGE_IS_PFNZERO,
-                category_mask: PAGE_IS_PRESENT | PAGE_IS_PFNZERO,
+                category_inverted: PAGE_IS_PFNZERO | PAGE_IS_FILE,
+                category_mask: PAGE_IS_PRESENT | PAGE_IS_PFNZERO | PAGE_IS_FILE,
                 return_mask: PAGE_IS_PRESENT,
                 ..Default::default()
             };
@@ -172,8 +174,8 @@ impl Pagemap {
             self.file
                 .read_exact_at(bytes, (address / page * 8) as u64)?;
             for entry in entries.iter() {
-                let counts = entry & ENTRY_PRESENT != 0
-                    && entry & (ENTRY_EXCLUSIVE | ENTRY_FILE_OR_SHARED) != 0;
+                const COUNTS: u64 = ENTRY_PRESENT | ENTRY_EXCLUSIVE;
+                let counts = entry & (COUNTS | ENTRY_FILE_OR_SHARED) == COUNTS;
                 match (counts, run) {
                     (true, None) => run = Some(address),
                     (false, Some(from)) => {
@@ -197,10 +199,19 @@ mod tests {
     use super::*;
     use crate::allocator::region::map_anonymous;
 
+    /// Memory whose pages come one by one, whatever the system's setting of huge pages.
+    fn small_pages(count: usize) -> *mut u8 {
+        let bytes = count * page_size();
+        let start = map_anonymous(bytes).unwrap().as_ptr();
+        // SAFETY: a mapping of this length.
+        unsafe { libc::madvise(start.cast(), bytes, libc::MADV_NOHUGEPAGE) };
+        start
+    }
+
     /// Touches 3 of 8 pages, reads a fourth, and leaves the rest.
     fn runs(pagemap: &mut Pagemap) -> (Vec<(usize, usize)>, usize) {
         let page = page_size();
-        let start = map_anonymous(8 * page).unwrap().as_ptr();
+        let start = small_pages(8);
         for index in [1, 2, 5] {
             // SAFETY: inside the mapping.
             unsafe { start.add(index * page).write_volatile(1) };
@@ -235,7 +246,7 @@ mod tests {
     fn many_runs_are_counted_once_each() {
         let page = page_size();
         let pages = 40_000;
-        let start = map_anonymous(pages * page).unwrap().as_ptr();
+        let start = small_pages(pages);
         let touched = (0..pages).filter(|index| index % 4 < 2);
         let mut count = 0;
         for index in touched {
@@ -249,6 +260,37 @@ mod tests {
             pagemap.scans = scans;
             let resident = pagemap.resident_bytes(base, base + pages * page).unwrap();
             assert_eq!(resident, (count * page) as u64, "scans: {scans}");
+        }
+    }
+
+    /// Read only, aligned and advised: the kernel maps its huge zero page, where it has one.
+    #[test]
+    fn huge_pages_only_read_do_not_count() {
+        const HUGE: usize = 2 << 20;
+        let bytes = 4 * HUGE;
+        let start = map_anonymous(bytes).unwrap().as_ptr();
+        let base = (start as usize).next_multiple_of(HUGE);
+        // SAFETY: inside the mapping; the first huge page is written, the second read.
+        unsafe {
+            libc::madvise(start.cast(), bytes, libc::MADV_HUGEPAGE);
+            (base as *mut u8).write_volatile(1);
+            ((base + HUGE) as *mut u8).read_volatile();
+        }
+        let mut pagemap = Pagemap::new().unwrap();
+        for scans in [pagemap.scans, false] {
+            pagemap.scans = scans;
+            let written = pagemap.resident_bytes(base, base + HUGE).unwrap();
+            assert!(
+                written == HUGE as u64 || written == page_size() as u64,
+                "{written}"
+            );
+            assert_eq!(
+                pagemap
+                    .resident_bytes(base + HUGE, base + 2 * HUGE)
+                    .unwrap(),
+                0,
+                "scans: {scans}"
+            );
         }
     }
 }

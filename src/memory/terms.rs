@@ -229,13 +229,14 @@ impl Builder<'_> {
             counters.base_bytes,
             "stats.arenas.<i>.base",
         );
-        // Above zero, more is resident than jemalloc knows of: that is not for this term to hide.
-        self.add(
-            owner,
-            "untouched",
-            (resident as i64 - sum).min(0),
-            "resident pages of the recorded extents less the above",
-        );
+        let net = resident as i64 - sum;
+        let source = "resident pages of the recorded extents less the above";
+        self.add(owner, "untouched", net.min(0), source);
+        if net > 0 {
+            // A transparent huge page is resident whole, with parts that jemalloc counts as
+            // retained or has not handed out yet.
+            self.add(owner, "retained but resident", net, source);
+        }
     }
 
     fn fixed_heap(&mut self, tenant: &Tenant, resident: u64) {
@@ -273,12 +274,12 @@ impl Builder<'_> {
             in_use - tenants_bytes,
             "mallinfo2 uordblks + hblkhd less the chunks of SQLite and Rust",
         );
-        let free = counters.heap_free_bytes - not_resident.free_bytes;
+        let free = counters.heap_free_bytes - not_resident.free_bytes + not_resident.behind_bytes;
         self.add(
             Owner::Allocator,
             "free but resident",
             free,
-            "mallinfo2 fordblks less the free chunks' pages that are not resident",
+            "mallinfo2 fordblks less the free chunks' pages that are not resident, and what is resident behind a heap",
         );
         self.add(
             Owner::Allocator,

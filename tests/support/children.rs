@@ -17,9 +17,15 @@ pub const SQLITE: [SqliteAllocator; 5] = [
 const CASE: &str = "LEDGER_TEST_CASE";
 const ROUTE: &str = "LEDGER_TEST_SQLITE";
 
-/// Runs `case` in a process of its own under the pair.
-pub fn spawn(case: &str, rust: RustAllocator, sqlite: SqliteAllocator) -> Result<(), Failed> {
+/// Runs `case` in a process of its own under the pair, with `variables` in its environment.
+pub fn spawn(
+    case: &str,
+    rust: RustAllocator,
+    sqlite: SqliteAllocator,
+    variables: &[(&str, &str)],
+) -> Result<(), Failed> {
     let output = Command::new(std::env::current_exe()?)
+        .envs(variables.iter().copied())
         .env(CASE, case)
         .env(ROUTE, format!("{sqlite:?}"))
         .env(global::CHOICE_VARIABLE, format!("{rust:?}").to_lowercase())

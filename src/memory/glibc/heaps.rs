@@ -29,6 +29,9 @@ const PREV_INUSE: usize = 1;
 pub struct Heap {
     pub start: usize,
     pub end: usize,
+    /// First address behind what the heap may grow into without asking the kernel: it has shrunk
+    /// from there, or a huge page reaches into it.
+    pub limit: usize,
     /// The arena's top chunk, where this heap holds it; everything from there on is free.
     pub top: usize,
 }
@@ -56,6 +59,8 @@ pub struct NotResident {
     pub free_bytes: i64,
     /// In chunks in use: allocated and never touched, or swapped out.
     pub in_use_bytes: i64,
+    /// The other way round: resident behind the heaps' ends, where glibc counts nothing.
+    pub behind_bytes: i64,
 }
 
 impl Heaps {
@@ -85,6 +90,7 @@ impl Heaps {
                     self.heaps.push(Heap {
                         start: mapping.start,
                         end: mapping.end,
+                        limit: mapping.end,
                         top,
                     });
                 }
@@ -93,7 +99,7 @@ impl Heaps {
             }
         }
         for heap in self.heaps.iter() {
-            claims.add(heap.start, heap.end, Claimant::GlibcHeap);
+            claims.add(heap.start, heap.limit, Claimant::GlibcHeap);
         }
     }
 
@@ -209,6 +215,7 @@ impl Heaps {
             if reached < heap.end {
                 hole(self, reached, heap.end);
             }
+            result.behind_bytes += pagemap.resident_bytes(heap.end, heap.limit)? as i64;
         }
         Ok(result)
     }
@@ -289,6 +296,7 @@ fn heap_at(start: usize, end: usize, mappings: &[Mapping]) -> Option<Heap> {
     Some(Heap {
         start,
         end: heap_end,
+        limit: end.min(start + protected),
         top,
     })
 }
