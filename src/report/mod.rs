@@ -13,8 +13,10 @@ pub mod extremes;
 pub mod format;
 pub mod json;
 pub mod layout;
+mod style;
 pub mod summary;
 pub mod terminal;
+mod tree;
 
 /// What a run had to say about one scenario.
 #[derive(Debug, Clone, Default)]
