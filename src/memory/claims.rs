@@ -126,8 +126,6 @@ impl Claims {
     }
 
     /// Resident bytes of each claimant inside the anonymous mappings, by [`Claimant`] as index.
-    ///
-    /// `each_run` is called with the resident runs of glibc's heaps.
     pub fn resident(
         &self,
         mappings: &[Mapping],

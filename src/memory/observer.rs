@@ -70,7 +70,12 @@ impl Observer {
     pub fn new() -> Result<Self, Error> {
         // Arena 0 is recorded from here on; what it mapped before is found by its headers.
         let shared = arena::record_shared_arena();
-        let mut absent = absent_here();
+        let Sources {
+            stacks,
+            jemalloc,
+            cgroup,
+            mut absent,
+        } = Sources::open();
         if let Err(error) = shared {
             absent.push(Absent {
                 what: "jemalloc's own growth",
@@ -92,15 +97,15 @@ impl Observer {
             });
         }
         let mut observer = Observer {
-            cgroup: Cgroup::new().ok(),
+            cgroup,
             rollup: Lines::open("/proc/self/smaps_rollup", 4096)
                 .map_err(Error::kernel("/proc/self/smaps_rollup"))?,
             mappings: Mappings::new().map_err(Error::kernel("/proc/self/smaps"))?,
             pagemap: Pagemap::new().map_err(Error::kernel("/proc/self/pagemap"))?,
             program: Program::new().map_err(Error::kernel("the program headers"))?,
-            stacks: Stacks::new().ok(),
+            stacks,
             heaps: Heaps::new().map_err(Error::kernel("memory for buffers"))?,
-            jemalloc: Jemalloc::new(),
+            jemalloc,
             claims: Claims::new().map_err(Error::kernel("memory for buffers"))?,
             absent,
             ledger: Ledger {
@@ -280,31 +285,49 @@ impl Observer {
     }
 }
 
+/// The readers whose source a kernel, a C library or a build may lack, and which of them it does.
+struct Sources {
+    stacks: Option<Stacks>,
+    jemalloc: Option<Jemalloc>,
+    cgroup: Option<Cgroup>,
+    absent: Vec<Absent>,
+}
+
+impl Sources {
+    fn open() -> Self {
+        let mut absent = Vec::new();
+        let mut add = |what, why: String| absent.push(Absent { what, why });
+        let stacks = Stacks::new()
+            .map_err(|error| add("the stacks of threads", error.to_string()))
+            .ok();
+        let jemalloc = Jemalloc::new();
+        if jemalloc.is_none() {
+            let why = "jemalloc was built without statistics";
+            add("jemalloc's counters", why.into());
+        }
+        if let Some(why) = glibc::absent() {
+            add("the C library's heap, in use and free", why.into());
+        }
+        let here = 0usize;
+        if peek::words::<1>(&raw const here as usize).is_none() {
+            let why = "process_vm_readv is not permitted";
+            add("malloc's arenas and mapped chunks", why.into());
+        }
+        let cgroup = Cgroup::new()
+            .map_err(|error| add("the memory of the cgroup", error.to_string()))
+            .ok();
+        Sources {
+            stacks,
+            jemalloc,
+            cgroup,
+            absent,
+        }
+    }
+}
+
 /// The sources that this kernel, C library or build does not have, whatever the process does.
 pub fn absent_here() -> Vec<Absent> {
-    let mut absent = Vec::new();
-    let mut add = |what, why: String| absent.push(Absent { what, why });
-    if let Err(error) = Stacks::new() {
-        add("the stacks of threads", error.to_string());
-    }
-    if Jemalloc::new().is_none() {
-        add(
-            "jemalloc's counters",
-            "jemalloc was built without statistics".into(),
-        );
-    }
-    if let Some(why) = glibc::absent() {
-        add("the C library's heap, in use and free", why.into());
-    }
-    let here = 0usize;
-    if peek::words::<1>(&raw const here as usize).is_none() {
-        let why = "process_vm_readv is not permitted";
-        add("malloc's arenas and mapped chunks", why.into());
-    }
-    if let Err(error) = Cgroup::new() {
-        add("the memory of the cgroup", error.to_string());
-    }
-    absent
+    Sources::open().absent
 }
 
 /// # Safety

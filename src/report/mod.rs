@@ -51,9 +51,9 @@ pub fn describe(error: &ErrorRecord) -> String {
     }
 }
 
-/// What `unattributed` may come to: 1 % of RSS, or 1 MiB where that is more.
+/// What `unattributed` may come to, by the ledger's own rule.
 pub fn bound_bytes(rss_bytes: i64) -> i64 {
-    (rss_bytes / 100).max(1 << 20)
+    crate::memory::ledger::bound_bytes(rss_bytes.unsigned_abs())
 }
 
 /// Whether a ledger's remainder is within its bound, on either side of zero.
