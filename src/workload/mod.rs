@@ -9,6 +9,7 @@ pub mod insert;
 pub mod keys;
 pub mod pragmas;
 pub mod schema;
+pub mod steps;
 
 use std::fmt;
 
