@@ -80,6 +80,9 @@ pub struct BesideRecord {
     pub rust_total_blocks: u64,
     /// jemalloc's address space that is kept and not resident.
     pub jemalloc_retained_bytes: i64,
+    /// glibc's arenas, the main one included; absent where `malloc` is another library's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glibc_arenas: Option<u64>,
     /// The cgroup's counters; absent outside of a cgroup v2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<CgroupRecord>,
@@ -130,6 +133,8 @@ pub enum Line {
     Environment(serde_json::Map<String, serde_json::Value>),
     /// A testee started its scenario.
     Scenario(ScenarioRecord),
+    /// A testee serves HTTP and its database is filled. Not recorded.
+    Listening(ListeningRecord),
     /// A phase ended, or a reading was taken inside one.
     Phase(PhaseRecord),
     /// The testee's memory as seen from outside.
@@ -143,10 +148,11 @@ pub enum Line {
 }
 
 /// The `kind` of every [`Line`].
-const KINDS: [&str; 8] = [
+const KINDS: [&str; 9] = [
     "run",
     "environment",
     "scenario",
+    "listening",
     "phase",
     "sample",
     "result",
@@ -224,8 +230,12 @@ pub struct PragmaRecord {
 pub struct PhaseRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,
-    /// `start`, `open`, `fill`, `verify`, `close`.
+    /// `start`, `open`, `fill`, `backup`, `dump`, `dispose`, `trim`, `verify`, `close`.
     pub phase: String,
+    /// The cycle that the phase belongs to, for a workload that has cycles: 0 for the fill, then
+    /// from 1. The last phase of a cycle carries its reading.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle: Option<u32>,
     /// Readings inside a phase count from 1; absent at a phase's end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reading: Option<u32>,
@@ -273,6 +283,15 @@ pub struct SampleRecord {
     pub disk_bytes: u64,
 }
 
+/// `kind = listening`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListeningRecord {
+    /// See [`ScenarioRecord::scenario`].
+    pub scenario: String,
+    /// `127.0.0.1:8890`
+    pub address: std::net::SocketAddr,
+}
+
 /// `kind = result`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ResultRecord {
@@ -280,16 +299,26 @@ pub struct ResultRecord {
     pub scenario: String,
     /// INSERTs run.
     pub inserted: u64,
-    /// Rows in the table.
+    /// Rows in the database.
     pub rows: u64,
-    /// Distinct ids in the table.
-    pub distinct_rows: u64,
-    /// The last rowid.
-    pub last_rowid: i64,
-    /// XXH3-128 over all rows in rowid order, hexadecimal.
+    /// Distinct ids in the table, for workload `insert`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct_rows: Option<u64>,
+    /// The last rowid, for workload `insert`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_rowid: Option<i64>,
+    /// XXH3-128 over all rows in key order, hexadecimal.
     pub content_hash: String,
-    /// Rows, distinct rows, last rowid and hash are what the key mode makes them.
+    /// `insert`: rows, distinct rows, last rowid and hash are what the key mode makes them.
+    /// `snapshot`: rows and hash are after the last cycle what they were before the first, and each
+    /// cycle copied as many pages and dumped the same bytes.
     pub verified: bool,
+    /// Cycles run to their end, for workload `snapshot`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycles: Option<u32>,
+    /// Bytes of SQL text of one dump, before compression, for workload `snapshot`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dump_bytes: Option<u64>,
     /// Why a connection could not be closed, in SQLite's words; absent where all were.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_closed: Option<String>,
@@ -322,8 +351,11 @@ pub struct ErrorRecord {
 pub struct ProgressRecord {
     /// The phase.
     pub phase: String,
-    /// Rows done.
+    /// The cycle that the phase belongs to, for a workload that has cycles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cycle: Option<u32>,
+    /// Rows done; pages in `backup`.
     pub done: u64,
-    /// Rows to do.
+    /// Rows or pages to do.
     pub total: u64,
 }

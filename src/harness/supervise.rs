@@ -218,7 +218,7 @@ impl<'a> Supervision<'a> {
 
     fn line(&mut self, run: &mut Run, line: Line) -> Result<(), WriteError> {
         match line {
-            Line::Progress(_) => run.watcher.line(&line),
+            Line::Progress(_) | Line::Listening(_) => run.watcher.line(&line),
             Line::Result(result) => self.result = Some(result),
             Line::Phase(ref phase) => {
                 self.phases_peak_bytes = self.phases_peak_bytes.max(phase.peak_rss_bytes);

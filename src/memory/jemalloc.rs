@@ -146,6 +146,12 @@ pub fn purge(arena: u32) -> bool {
     code == 0
 }
 
+/// [`purge`] of every arena: `MALLCTL_ARENAS_ALL` stands for all of them.
+pub fn purge_all() -> bool {
+    const MALLCTL_ARENAS_ALL: u32 = 4096;
+    purge(MALLCTL_ARENAS_ALL)
+}
+
 /// Blocks of jemalloc's bookkeeping are aligned to this, on every system with pages of 4 KiB.
 pub const BASE_ALIGNMENT: usize = 2 << 20;
 

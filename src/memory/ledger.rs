@@ -108,6 +108,9 @@ pub struct Beside {
     pub cgroup: Option<CgroupBytes>,
     /// jemalloc's address space that is kept and not resident.
     pub jemalloc_retained_bytes: i64,
+    /// glibc's arenas, the main one included: those whose heaps were found. `None` where `malloc`
+    /// is another library's.
+    pub glibc_arenas: Option<u64>,
 }
 
 /// The cgroup that the process is in, in bytes. Source: `memory.current` and `memory.stat` of

@@ -176,6 +176,7 @@ impl Observer {
         self.ledger.rss_bytes = rollup.rss_bytes;
         let cgroup = self.cgroup.as_mut().and_then(|c| c.read().ok());
         self.ledger.beside = beside(&rollup, &readings, cgroup);
+        self.ledger.beside.glibc_arenas = glibc.map(|_| self.heaps.arenas());
         self.ledger.terms.clear();
         add_all(&readings, &mut self.ledger.terms);
         Ok(&self.ledger)
@@ -371,6 +372,7 @@ fn beside(rollup: &Rollup, readings: &Readings<'_>, cgroup: Option<CgroupBytes>)
         sqlite_blocks: readings.sqlite.live_blocks,
         rust_blocks: readings.rust.map_or(0, |r| r.live_blocks),
         sqlite_highwater_bytes: readings.sqlite.live_highwater_bytes,
+        glibc_arenas: None,
         cgroup,
         jemalloc_retained_bytes: readings.sqlite_arena.map_or(0, |a| a.retained_bytes)
             + readings.rust_arenas.map_or(0, |a| a.retained_bytes),

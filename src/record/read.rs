@@ -314,7 +314,7 @@ mod tests {
     prop_compose! {
         fn phase()(
             scenario in any::<String>(), phase in any::<String>(),
-            reading in any::<Option<u32>>(), partial in any::<bool>(),
+            cycle in any::<Option<u32>>(), reading in any::<Option<u32>>(), partial in any::<bool>(),
             numbers in any::<[u64; 8]>(), rows in any::<Option<u64>>(),
             rss_bytes in any::<i64>(), unattributed_bytes in any::<i64>(),
             terms in prop::collection::vec(term(), 0..6),
@@ -322,7 +322,7 @@ mod tests {
             let [at_ns, elapsed_ns, user_ns, system_ns, page_faults, peak_rss_bytes, open_files,
                 ledger_ns] = numbers;
             Line::Phase(PhaseRecord {
-                scenario, phase, reading, partial, at_ns, elapsed_ns, user_ns, system_ns,
+                scenario, phase, cycle, reading, partial, at_ns, elapsed_ns, user_ns, system_ns,
                 page_faults, peak_rss_bytes, open_files, rows, ledger_ns,
                 ledger: LedgerRecord { rss_bytes, unattributed_bytes, terms, ..LedgerRecord::default() },
             })
@@ -354,10 +354,12 @@ mod tests {
                     scenario,
                     inserted: rows,
                     rows,
-                    distinct_rows: rows,
-                    last_rowid,
+                    distinct_rows: (rows % 3 == 0).then_some(rows),
+                    last_rowid: (rows % 3 == 0).then_some(last_rowid),
                     content_hash: "00".into(),
                     verified: true,
+                    cycles: (rows % 3 == 1).then_some(eighths),
+                    dump_bytes: (rows % 3 == 1).then_some(rows),
                     not_closed: (last_rowid % 2 == 0).then(|| "unable to close".to_owned()),
                     rows_per_second: f64::from(eighths) / 8.0,
                     peak_rss_bytes: rows,

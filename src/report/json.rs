@@ -100,7 +100,7 @@ fn scenario_of(line: &Line) -> Option<&str> {
         Line::Sample(record) => Some(&record.scenario),
         Line::Result(record) => Some(&record.scenario),
         Line::Error(record) => record.scenario.as_deref(),
-        Line::Run(_) | Line::Environment(_) | Line::Progress(_) => None,
+        Line::Run(_) | Line::Environment(_) | Line::Listening(_) | Line::Progress(_) => None,
     }
 }
 

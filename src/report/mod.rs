@@ -94,7 +94,7 @@ impl ScenarioReport {
             }
             Line::Result(result) => self.result = Some(result.clone()),
             Line::Error(error) => self.errors.push(error.clone()),
-            Line::Run(_) | Line::Environment(_) | Line::Progress(_) => {}
+            Line::Run(_) | Line::Environment(_) | Line::Listening(_) | Line::Progress(_) => {}
         }
     }
 
@@ -178,6 +178,7 @@ pub(crate) mod samples {
         PhaseRecord {
             scenario: "s[a=1,b=2]".into(),
             phase: name.into(),
+            cycle: None,
             reading: None,
             partial: false,
             at_ns: 2_500_000_000,
@@ -225,10 +226,12 @@ pub(crate) mod samples {
             scenario: report.name.clone(),
             inserted: 10_000_000,
             rows: 1_112_064,
-            distinct_rows: 1_112_064,
-            last_rowid: 10_000_000,
+            distinct_rows: Some(1_112_064),
+            last_rowid: Some(10_000_000),
             content_hash: "00".into(),
             verified: true,
+            cycles: None,
+            dump_bytes: None,
             not_closed: None,
             rows_per_second: 512_345.6,
             peak_rss_bytes: 91 << 20,

@@ -60,13 +60,17 @@ fn write_header(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) ->
         let (style, mark) = if result.verified {
             (GOOD, "✓ verified")
         } else {
-            (BAD, "✗ not what was inserted")
+            (BAD, "✗ not what it should be")
         };
-        let parts = [
-            format!("{} rows", count(result.rows)),
-            format!("{} distinct", count(result.distinct_rows)),
-            format!("content {style}{mark}{style:#}"),
-        ];
+        let rows = [format!("{} rows", count(result.rows))];
+        let distinct = (result.distinct_rows).map(|rows| format!("{} distinct", count(rows)));
+        let cycles = (result.cycles).map(|cycles| format!("{cycles} cycles"));
+        let content = [format!("content {style}{mark}{style:#}")];
+        let parts: Vec<String> = (rows.into_iter())
+            .chain(distinct)
+            .chain(cycles)
+            .chain(content)
+            .collect();
         for line in layout.lines(parts.iter().map(String::as_str), ", ", 2) {
             writeln!(out, "  {line}")?;
         }

@@ -36,6 +36,7 @@ pub(super) struct Recording<'a> {
     held: Vec<PhaseRecord>,
     span: Option<Span>,
     fill: Duration,
+    cycle: Option<u32>,
     broken: Option<memory::Error>,
     progressed: Instant,
     // Kept from mark to mark, so that a ledger finds them as the one before did.
@@ -89,6 +90,7 @@ impl<'a> Recording<'a> {
             held: Vec::new(),
             span: None,
             fill: Duration::ZERO,
+            cycle: None,
             broken: None,
             progressed: started,
             terms: Vec::with_capacity(64),
@@ -186,6 +188,7 @@ impl<'a> Recording<'a> {
         self.phase_line(PhaseRecord {
             scenario: self.scenario.to_owned(),
             phase: phase.to_string(),
+            cycle: self.cycle,
             reading: (!over).then_some(span.readings),
             partial,
             at_ns: nanoseconds(now - self.started),
@@ -247,6 +250,15 @@ impl Marks for Recording<'_> {
         self.describe(Some(pragmas));
     }
 
+    fn cycle(&mut self, cycle: Option<u32>) {
+        self.cycle = cycle;
+    }
+
+    fn give_back(&mut self) {
+        memory::glibc::trim();
+        memory::jemalloc::purge_all();
+    }
+
     fn begin(&mut self, phase: Phase) {
         // Where the kernel does not reset it, the peak is the one since the start.
         let _ = process::reset_peak();
@@ -281,6 +293,7 @@ impl Marks for Recording<'_> {
             self.progressed = Instant::now();
             self.send(&Line::Progress(ProgressRecord {
                 phase: phase.to_string(),
+                cycle: self.cycle,
                 done,
                 total,
             }));

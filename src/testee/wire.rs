@@ -36,6 +36,7 @@ fn beside(beside: &Beside) -> BesideRecord {
         rust_total_bytes: beside.rust_total_bytes,
         rust_total_blocks: beside.rust_total_blocks,
         jemalloc_retained_bytes: beside.jemalloc_retained_bytes,
+        glibc_arenas: beside.glibc_arenas,
         cgroup: beside.cgroup.as_ref().map(cgroup),
     }
 }

@@ -25,6 +25,14 @@ pub enum Phase {
     Open,
     /// The rows go in.
     Fill,
+    /// A copy of the database is made. Repeats with each cycle, as the three after it do.
+    Backup,
+    /// The copy, or the database itself, is written out as SQL.
+    Dump,
+    /// The copy and its dump are closed and removed.
+    Dispose,
+    /// Free memory is given back to the kernel, where the scenario asks for that.
+    Trim,
     /// Rows counted and hashed.
     Verify,
     /// Every connection closed.
@@ -37,6 +45,10 @@ impl fmt::Display for Phase {
             Phase::Start => "start",
             Phase::Open => "open",
             Phase::Fill => "fill",
+            Phase::Backup => "backup",
+            Phase::Dump => "dump",
+            Phase::Dispose => "dispose",
+            Phase::Trim => "trim",
             Phase::Verify => "verify",
             Phase::Close => "close",
         })
@@ -53,6 +65,10 @@ pub struct Stopped;
 pub trait Marks {
     /// Every connection is open and set up: its PRAGMAs as SQLite has them. Inside [`Phase::Open`].
     fn opened(&mut self, _pragmas: &[PragmaReadBack]) {}
+    /// The phases that end from now on belong to this cycle: 0 is the fill, `None` is outside.
+    fn cycle(&mut self, _cycle: Option<u32>) {}
+    /// Gives the allocators' free memory back to the kernel. Inside [`Phase::Trim`].
+    fn give_back(&mut self) {}
     /// `phase` begins now.
     fn begin(&mut self, phase: Phase);
     /// A reading inside `phase`: the workload stands between two of its steps.

@@ -34,6 +34,9 @@ pub struct Heap {
     pub limit: usize,
     /// The arena's top chunk, where this heap holds it; everything from there on is free.
     pub top: usize,
+    /// An arena lies in it: its first heap, and each arena has one. The main arena has none, and
+    /// may have several pieces of the program break.
+    pub first: bool,
 }
 
 const MOST_HEAPS: usize = 65_536;
@@ -92,6 +95,7 @@ impl Heaps {
                         end: mapping.end,
                         limit: mapping.end,
                         top,
+                        first: false,
                     });
                 }
                 Backing::Anonymous if mapping.writable => self.find_in(mapping, mappings),
@@ -111,6 +115,11 @@ impl Heaps {
             }
             start += HEAP_ALIGNMENT;
         }
+    }
+
+    /// The arenas of the heaps that were found, and the main one.
+    pub fn arenas(&self) -> u64 {
+        1 + self.heaps.iter().filter(|heap| heap.first).count() as u64
     }
 
     /// Finds the chunks with a mapping of their own among what nobody claims, and claims them.
@@ -298,6 +307,7 @@ fn heap_at(start: usize, end: usize, mappings: &[Mapping]) -> Option<Heap> {
         end: heap_end,
         limit: end.min(start + protected),
         top,
+        first: previous == 0,
     })
 }
 
