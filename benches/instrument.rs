@@ -20,6 +20,7 @@
 //! measured and not the time until it was gone; the insert is sampled flat, 10 times and no more; the
 //! group names no memory as its measurement, because a sample of 0 allocations would drop it.
 
+#[allow(dead_code, reason = "the benches share it, and none of them uses all")]
 mod support {
     pub mod bounds;
     pub mod ledgers;

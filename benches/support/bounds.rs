@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::ledgers::{self, Heap, PAGE_BLOCK_BYTES};
 use super::parts::{self, Insert};
 use super::plan::Plan;
-use super::statistics::{self, Estimate, Row};
+use super::statistics::{self, Bound, Estimate, Row};
 use super::testee;
 
 /// Ledgers of one heap.
@@ -69,7 +69,7 @@ impl Rounds {
     fn over_raw(
         &self,
         what: &str,
-        bound: Option<f64>,
+        bound: Option<Bound>,
         times: impl Iterator<Item = (Duration, Duration)>,
     ) -> [Row; 2] {
         let (walls, cpus): (Vec<f64>, Vec<f64>) = times
@@ -92,9 +92,10 @@ impl Rounds {
 fn inserts(plan: &Plan) -> Vec<Row> {
     let rounds = Rounds::run(plan);
     let bare = rounds.rusqlite.iter().map(|span| (span.wall, span.cpu));
-    let mut rows = Vec::from(rounds.over_raw("rusqlite, no instruments", Some(1.03), bare));
+    let mut rows =
+        Vec::from(rounds.over_raw("rusqlite, no instruments", Some(Bound::AtMost(1.03)), bare));
     for (name, bound, spans) in [
-        ("arena", Some(1.05), &rounds.arena),
+        ("arena", Some(Bound::AtMost(1.05)), &rounds.arena),
         ("system", None, &rounds.system),
     ] {
         let whole = spans.iter().map(|span| (span.wall, span.cpu));
@@ -142,14 +143,14 @@ fn ledger(plan: &Plan, heap: Heap) -> Vec<Row> {
         what: what.replace(" mb ", " MB "),
         unit: "ms",
         estimate: Estimate::of(sample.took.iter().map(|took| took.as_secs_f64() * 1e3)),
-        bound: is_bounded.then_some(10.0),
+        bound: is_bounded.then_some(Bound::AtMost(10.0)),
     }];
     if is_bounded || sample.counted_allocations > 0 {
         rows.push(Row {
             what: "    allocations in all of them".into(),
             unit: "",
             estimate: Estimate::of([sample.counted_allocations as f64]),
-            bound: Some(0.0),
+            bound: Some(Bound::AtMost(0.0)),
         });
     }
     rows
@@ -167,7 +168,7 @@ fn harness(plan: &Plan) -> [Row; 2] {
             what: format!("harness, own peak RSS over {rows} rows"),
             unit: "MB",
             estimate: Estimate::of([insert.sample_watched().harness_peak_bytes as f64 / 1e6]),
-            bound: Some(30.0),
+            bound: Some(Bound::AtMost(30.0)),
         }
     })
 }

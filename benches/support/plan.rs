@@ -73,7 +73,8 @@ fn asks_for_bounds(arguments: &[String]) -> bool {
     filter.is_none_or(|filter| filter == BOUNDS)
 }
 
-fn number(variable: &str, otherwise: u64) -> Result<u64, String> {
+/// A variable of the environment, if it is set.
+pub fn number(variable: &str, otherwise: u64) -> Result<u64, String> {
     let Ok(text) = env::var(variable) else {
         return Ok(otherwise);
     };

@@ -52,6 +52,22 @@ impl Estimate {
     }
 }
 
+/// What is asked of a figure.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Bound {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl fmt::Display for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&match self {
+            Bound::AtMost(bound) => format!("{bound}"),
+            Bound::AtLeast(bound) => format!(">= {bound}"),
+        })
+    }
+}
+
 /// What an estimate says of a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
@@ -59,18 +75,20 @@ pub enum Verdict {
     Holds,
     /// The bound is inside the interval: more rounds, or a quieter machine, would tell.
     Undecided,
-    /// All of the interval is above the bound.
+    /// All of the interval is outside the bound.
     DoesNotHold,
 }
 
 impl Verdict {
-    pub fn of(estimate: &Estimate, bound: f64) -> Verdict {
-        if estimate.high <= bound {
-            Verdict::Holds
-        } else if estimate.low > bound {
-            Verdict::DoesNotHold
-        } else {
-            Verdict::Undecided
+    pub fn of(estimate: &Estimate, bound: Bound) -> Verdict {
+        let (all_within, all_outside) = match bound {
+            Bound::AtMost(bound) => (estimate.high <= bound, estimate.low > bound),
+            Bound::AtLeast(bound) => (estimate.low >= bound, estimate.high < bound),
+        };
+        match (all_within, all_outside) {
+            (true, _) => Verdict::Holds,
+            (_, true) => Verdict::DoesNotHold,
+            _ => Verdict::Undecided,
         }
     }
 }
@@ -92,7 +110,7 @@ pub struct Row {
     /// `""` for a ratio.
     pub unit: &'static str,
     pub estimate: Estimate,
-    pub bound: Option<f64>,
+    pub bound: Option<Bound>,
 }
 
 impl Row {

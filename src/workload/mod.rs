@@ -3,15 +3,19 @@
 //! A workload is handed a [`Marks`] and tells it where its phases begin and end, how far it is,
 //! and asks it whether to go on. What is measured at a mark is not the workload's business.
 
+mod connect;
 pub mod content;
 pub mod database;
+pub mod dump;
 pub mod insert;
 pub mod keys;
 pub mod pragmas;
 pub mod schema;
+pub mod snapshot;
 pub mod steps;
 
 use std::fmt;
+use std::io;
 
 use pragmas::{PragmaError, PragmaReadBack};
 
@@ -112,6 +116,14 @@ pub enum Error {
     /// The rows in the database are not the rows that went in.
     #[error("the database does not hold what was inserted: {0}")]
     Wrong(String),
+    /// What a workload writes could not be written.
+    #[error("{doing}: {source}")]
+    Write {
+        /// What was being written, for a person: "writing row 32768 of the dump".
+        doing: String,
+        /// The writer's own words.
+        source: io::Error,
+    },
     /// The marks said stop; the database was closed in order.
     #[error("stopped")]
     Stopped,

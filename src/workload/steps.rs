@@ -6,7 +6,7 @@
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 
-use super::Stopped;
+use super::{Error, Stopped};
 
 /// Runs the steps of an operation, one after the other.
 pub trait Steps {
@@ -45,6 +45,11 @@ unsafe impl OfConnection for &Connection {}
 unsafe impl OfConnection for rusqlite::Statement<'_> {}
 // SAFETY: a pointer to a sqlite3_backup and borrows of its two connections.
 unsafe impl OfConnection for Backup<'_, '_> {}
+// SAFETY: a flag beside what it holds.
+unsafe impl<T: OfConnection> OfConnection for Option<T> {}
+
+// SAFETY: a borrow of a connection, and a pointer to a statement of it.
+unsafe impl OfConnection for super::dump::Session<'_> {}
 
 /// An object of a connection, lent to the thread that runs a step while its owner waits in
 /// [`Steps::run`]; so one thread at a time has it, which is what SQLite asks for in its
@@ -65,4 +70,17 @@ impl<'a, T: OfConnection> Lent<'a, T> {
     pub(super) fn get(&mut self) -> &mut T {
         self.0
     }
+}
+
+/// One step of work on a connection.
+pub(super) fn one_step<T: Send>(
+    steps: &mut dyn Steps,
+    connection: &Connection,
+    mut work: impl FnMut(&Connection) -> Result<T, Error> + Send,
+) -> Result<T, Error> {
+    let mut connection = connection;
+    let mut lent = Lent::new(&mut connection);
+    let mut result = None;
+    steps.run(&mut || result = Some(work(lent.get())));
+    result.unwrap_or_else(|| Err(Error::Options("a step was not run".into())))
 }
