@@ -62,7 +62,8 @@ pub struct Keys {
     start: usize,
 }
 
-const UUID_LEN: usize = 36;
+/// Bytes of a uuid in text.
+pub(super) const UUID_LEN: usize = 36;
 
 impl Keys {
     /// `seed` matters to [`KeyMode::Random`] only.
@@ -134,16 +135,21 @@ pub(super) fn go_rune(i: u64) -> char {
         .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// 128 bits in hexadecimal, 8-4-4-4-12. Two rows never have the same: the first 64 bits are a
-/// bijection of `i`, which is why no bits are spent on a version.
+/// A uuid of row `i`. Two rows never have the same: the first 64 bits are a bijection of `i`, which
+/// is why no bits are spent on a version.
 #[inline(never)]
 fn uuid(seed: u64, i: u64, text: &mut [u8; UUID_LEN]) -> &[u8] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let high = mix(i.wrapping_add(seed));
     let low = mix(high ^ seed);
-    let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+    write_uuid(u128::from(high) << 64 | u128::from(low), text)
+}
+
+/// 128 bits in hexadecimal, 8-4-4-4-12.
+#[inline]
+pub(super) fn write_uuid(bits: u128, text: &mut [u8; UUID_LEN]) -> &[u8] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut at = 0;
-    for (n, byte) in bytes.into_iter().enumerate() {
+    for (n, byte) in bits.to_be_bytes().into_iter().enumerate() {
         if matches!(n, 4 | 6 | 8 | 10) {
             text[at] = b'-';
             at += 1;
@@ -157,7 +163,7 @@ fn uuid(seed: u64, i: u64, text: &mut [u8; UUID_LEN]) -> &[u8] {
 
 /// SplitMix64's step: a bijection whose every output bit depends on every input bit.
 #[inline]
-const fn mix(seed: u64) -> u64 {
+pub(super) const fn mix(seed: u64) -> u64 {
     let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -3,8 +3,9 @@
 use rusqlite::Connection;
 
 use super::{InsertOptions, PragmaScope, Shrink};
-use crate::workload::database::{Database, DatabaseKind, MMAP_SIZE_BYTES, Place};
-use crate::workload::pragmas::{Pragma, PragmaReadBack};
+use crate::workload::connect::{connect, in_force, read_back};
+use crate::workload::database::Place;
+use crate::workload::pragmas::PragmaReadBack;
 use crate::workload::{Error, doing, schema};
 
 /// One connection, or two where `shrink_memory` is to run on another one.
@@ -31,7 +32,7 @@ impl Pool {
             )));
         }
         let database = options.database;
-        let pragmas = in_force(options);
+        let pragmas = in_force(database.kind, &options.pragmas);
         let first = connect(database, place, &pragmas)?;
         let ddl = schema::create_user(database.schema());
         first
@@ -47,9 +48,7 @@ impl Pool {
         let mut read = Vec::new();
         let pool = Pool { first, other };
         for (number, connection) in (0..).zip(pool.iter()) {
-            for pragma in &pragmas {
-                read.push(pragma.read_back(connection, database.schema(), number)?);
-            }
+            read.extend(read_back(connection, database, number, &pragmas)?);
         }
         Ok((pool, read))
     }
@@ -99,41 +98,4 @@ impl Pool {
     fn iter(&self) -> impl Iterator<Item = &Connection> {
         [&self.first].into_iter().chain(&self.other)
     }
-}
-
-/// The PRAGMAs of the scenario between those that make the kind what it is. A file kind's journal
-/// mode comes last and wins; `mmap_size` comes first, so that a scenario may say another size.
-fn in_force(options: &InsertOptions) -> Vec<Pragma> {
-    let pragma = |name: &str, value: String| Pragma {
-        name: name.into(),
-        value,
-    };
-    let kind = options.database.kind;
-    let mmap = kind == DatabaseKind::FileMmap;
-    let before = mmap.then(|| pragma("mmap_size", MMAP_SIZE_BYTES.to_string()));
-    let after = kind
-        .journal_mode()
-        .map(|mode| pragma("journal_mode", mode.into()));
-    before
-        .into_iter()
-        .chain(options.pragmas.iter().cloned())
-        .chain(after)
-        .collect()
-}
-
-/// Opens one connection and sets its PRAGMAs in order, on the attached database where there is one.
-///
-/// `temp_store` is set before `ATTACH` too: SQLite heeds it when a temporary database is opened.
-fn connect(database: Database, place: &Place, pragmas: &[Pragma]) -> Result<Connection, Error> {
-    let connection = database.connect(place)?;
-    if database.attached {
-        for pragma in pragmas.iter().filter(|pragma| pragma.name == "temp_store") {
-            pragma.set(&connection, None)?;
-        }
-    }
-    database.attach(&connection, place)?;
-    for pragma in pragmas {
-        pragma.set(&connection, database.schema())?;
-    }
-    Ok(connection)
 }
