@@ -78,9 +78,9 @@ fn untouched_blocks_inside_a_heap_are_not_free(observer: &mut Observer) {
         assert_eq!(libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20), 1);
         let before = take(observer);
         for _ in 0..5 {
-            assert!(!libc::malloc(10 << 20).is_null());
+            assert!(!std::hint::black_box(libc::malloc(10 << 20)).is_null());
         }
-        libc::memset(libc::malloc(100), 1, 100);
+        libc::memset(std::hint::black_box(libc::malloc(100)), 1, 100);
         let after = take(observer);
         assert_grown(&before, &after, Owner::OtherC, "live", BYTES);
         assert_grown(&before, &after, Owner::Allocator, "untouched", -BYTES);

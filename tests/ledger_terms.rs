@@ -212,7 +212,7 @@ fn c_threads(observer: &mut Observer) -> (Ledger, Ledger) {
     extern "C" fn fill(_: *mut libc::c_void) -> *mut libc::c_void {
         for _ in 0..3_000_000 / SMALL {
             // SAFETY: written inside its length, and leaked.
-            unsafe { libc::memset(libc::malloc(SMALL), 1, SMALL) };
+            unsafe { libc::memset(black_box(libc::malloc(SMALL)), 1, SMALL) };
         }
         DONE.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
         // SAFETY: waits for the end of the process.

@@ -167,7 +167,7 @@ fn numa_nodes(root: &Root) -> Option<u64> {
     (nodes > 0).then_some(nodes as u64)
 }
 
-fn meminfo(root: &Root, key: &str) -> Option<u64> {
+pub(super) fn meminfo(root: &Root, key: &str) -> Option<u64> {
     let kib = root.field("proc/meminfo", key)?;
     kib.strip_suffix(" kB")?
         .trim()
