@@ -3,6 +3,8 @@
 //!
 //! Touches the run directory, the testees and their temporary directories, and nothing else.
 
+pub mod drive;
+mod ending;
 mod limits;
 mod sample;
 mod signals;
@@ -18,6 +20,7 @@ use std::time::Duration;
 use crate::memory::process;
 use crate::record::{Line, RunRecord, WriteError, Writer};
 use crate::scenario::Scenario;
+use crate::testee::ServiceOptions;
 
 use signals::Listening;
 use supervise::{Ended, Run};
@@ -35,6 +38,10 @@ pub struct RunOptions {
     pub out: PathBuf,
     /// Between two `sample` lines.
     pub sample_interval: Duration,
+    /// How a testee that serves HTTP does so while somebody else asks it for cycles, until it is
+    /// stopped: SIGINT, SIGTERM or SIGHUP is then how it ends well. `None`: the harness asks, on any
+    /// free port.
+    pub serve: Option<ServiceOptions>,
     /// The command line, for the record.
     pub argv: Vec<String>,
     /// For the record.
@@ -47,9 +54,11 @@ pub struct RunOptions {
 
 /// Looks on while a run goes.
 pub trait Watcher {
+    /// `scenario` comes next; what is changed in it, it is run with.
+    fn prepare(&mut self, _scenario: &mut Scenario) {}
     /// The testee of `scenario` is about to be started.
     fn scenario_started(&mut self, scenario: &Scenario);
-    /// Every line that was recorded, and every `progress` line, which was not.
+    /// Every line that was recorded, and every `progress` and `listening` line, which was not.
     fn line(&mut self, line: &Line);
     /// The testee of `scenario` is gone; `ok` says whether it did what it should.
     fn scenario_ended(&mut self, scenario: &Scenario, ok: bool);
@@ -176,7 +185,9 @@ pub fn run(
     run.write(Line::Environment(options.environment.clone()))?;
     let mut outcome = Outcome::Done;
     for (index, scenario) in scenarios.iter().enumerate() {
-        match run.scenario(index, scenario)? {
+        let mut scenario = scenario.clone();
+        run.watcher.prepare(&mut scenario);
+        match run.scenario(index, &scenario)? {
             Ended::Well => {}
             Ended::Failed => outcome = Outcome::Failed,
             Ended::Interrupted => return Ok(Outcome::Interrupted),

@@ -18,7 +18,7 @@ use crate::allocator::global::CHOICE_VARIABLE;
 use crate::memory::wait::{Waited, wait_with_usage};
 use crate::record::{Decoded, Line, decode};
 use crate::scenario::Scenario;
-use crate::testee::Input;
+use crate::testee::{Input, ServiceOptions};
 
 /// How much of a testee's standard error is kept.
 const TAIL_BYTES: usize = 64 * 1024;
@@ -52,6 +52,7 @@ pub(super) struct Testee {
 
 impl Testee {
     /// Starts `executable testee` for `scenario`; its lines arrive at `events` under `index`.
+    /// Where its workload is served over HTTP, then as `service` says.
     ///
     /// To be called on a thread that outlives the testee: see `PR_SET_PDEATHSIG`.
     pub(super) fn start(
@@ -60,6 +61,7 @@ impl Testee {
         index: usize,
         events: SyncSender<Event>,
         heap_profile: PathBuf,
+        service: ServiceOptions,
     ) -> io::Result<Testee> {
         let directory = tempfile::Builder::new()
             .prefix("sqlite-membench-")
@@ -69,6 +71,7 @@ impl Testee {
             directory: directory.path().to_owned(),
             harness_pid: std::process::id(),
             heap_profile,
+            service,
         };
         let mut line = serde_json::to_vec(&input)?;
         line.push(b'\n');

@@ -4,9 +4,7 @@
 //! its last ledger and close its database; then it is killed. Whatever way it goes, its lines until
 //! then are in the record and its directory is removed.
 
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
@@ -14,16 +12,27 @@ use crate::memory::process;
 use crate::memory::wait::Waited;
 use crate::record::{ErrorRecord, Line, ResultRecord, SampleRecord, WriteError, Writer};
 use crate::scenario::Scenario;
-use crate::testee::STOPPED_AS_ASKED;
 
-use super::limits::{self, Breach, Growth};
+use super::drive::Driver;
+use super::ending::{Cause, End, Stop};
+use super::limits::{self, Growth};
 use super::spawn::{Event, Testee};
 use super::{RunOptions, Watcher, heap_profile, sample};
 
 /// From being asked to stop until being killed.
 const GRACE: Duration = Duration::from_secs(5);
+/// The same for a service, which ends no other way: it finishes what it does, reads all of its
+/// database once more, and closes it. A second signal ends the wait.
+const SERVICE_GRACE: Duration = Duration::from_secs(60);
+/// A testee that does not answer as it should is about to end, or to tell why, mostly.
+const TROUBLE_PATIENCE: Duration = Duration::from_secs(1);
 /// Limits are looked at this often, also where samples are rarer.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+/// Looking at a large testee walks all its pages, and holds up its page faults meanwhile: after a
+/// look it is left alone so many times as long,
+const LOOK_REST: u32 = 20;
+/// but for no more than so many of the intervals that were asked for.
+const LOOKS_LEFT_OUT: u32 = 10;
 /// A testee that has closed its output is about to end.
 const REAP_INTERVAL: Duration = Duration::from_millis(2);
 /// A testee has ended and something that it started still holds its output: not waited for longer.
@@ -85,6 +94,7 @@ impl Run<'_> {
             index,
             self.sender.clone(),
             heap_profile,
+            self.options.serve.clone().unwrap_or_default(),
         );
         let testee = match testee {
             Ok(testee) => testee,
@@ -107,20 +117,6 @@ impl Run<'_> {
     }
 }
 
-/// Why a testee is being stopped.
-#[derive(Debug)]
-enum Cause {
-    Limit(Breach),
-    Interrupted,
-}
-
-#[derive(Debug)]
-struct Stop {
-    cause: Cause,
-    since: Instant,
-    killed: bool,
-}
-
 struct Supervision<'a> {
     scenario: &'a Scenario,
     index: usize,
@@ -132,6 +128,10 @@ struct Supervision<'a> {
     /// Of the phases; `wait4` does not see past the last reset of the peak.
     phases_peak_bytes: u64,
     told_error: bool,
+    /// The user's own tools ask for cycles, and being stopped is how it ends.
+    until_stopped: bool,
+    driver: Option<Driver>,
+    in_trouble: Option<Instant>,
     closed: Option<Instant>,
     sample_interval: Duration,
     look_interval: Duration,
@@ -152,6 +152,9 @@ impl<'a> Supervision<'a> {
             result: None,
             phases_peak_bytes: 0,
             told_error: false,
+            until_stopped: options.serve.is_some(),
+            driver: None,
+            in_trouble: None,
             closed: None,
             sample_interval,
             look_interval,
@@ -187,7 +190,10 @@ impl<'a> Supervision<'a> {
                     return Ok(None);
                 }
                 match self.testee.waited {
-                    None => self.observe(run, now)?,
+                    None => {
+                        self.observe(run, now)?;
+                        self.heed_driver(now);
+                    }
                     Some(waited) => {
                         let closed = *self.closed.get_or_insert(now + ORPHANED_OUTPUT);
                         if closed <= now {
@@ -211,14 +217,23 @@ impl<'a> Supervision<'a> {
             ..
         }) = self.stop
         {
-            until = until.min(since + GRACE);
+            until = until.min(since + self.grace());
         }
         until.saturating_duration_since(Instant::now())
     }
 
     fn line(&mut self, run: &mut Run, line: Line) -> Result<(), WriteError> {
         match line {
-            Line::Progress(_) | Line::Listening(_) => run.watcher.line(&line),
+            Line::Progress(_) => run.watcher.line(&line),
+            Line::Listening(ref listening) => {
+                run.watcher.line(&line);
+                if !self.until_stopped && self.driver.is_none() {
+                    match Driver::start(self.scenario, listening.address) {
+                        Ok(driver) => self.driver = Some(driver),
+                        Err(error) => self.stop_for_http(format!("cannot start a thread: {error}")),
+                    }
+                }
+            }
             Line::Result(result) => self.result = Some(result),
             Line::Phase(ref phase) => {
                 self.phases_peak_bytes = self.phases_peak_bytes.max(phase.peak_rss_bytes);
@@ -240,13 +255,41 @@ impl<'a> Supervision<'a> {
         self.interrupts += 1;
         if self.stop.is_none() {
             self.testee.ask_to_stop("interrupted");
-            self.stop = Some(Stop {
-                cause: Cause::Interrupted,
-                since: Instant::now(),
-                killed: false,
-            });
+            self.stop = Some(Stop::now(Cause::Interrupted));
         } else if self.interrupts > 1 {
             self.kill();
+        }
+    }
+
+    /// Stops a testee that its driver is in trouble with, where it does not end by itself: a testee
+    /// that is dying breaks its connections first.
+    fn heed_driver(&mut self, now: Instant) {
+        if self.stop.is_some() || self.closed.is_some() {
+            return;
+        }
+        let Some(trouble) = self.driver.as_mut().and_then(Driver::trouble) else {
+            return;
+        };
+        let since = *self.in_trouble.get_or_insert(now);
+        if now - since >= TROUBLE_PATIENCE {
+            let trouble = trouble.to_owned();
+            self.stop_for_http(trouble);
+        }
+    }
+
+    fn stop_for_http(&mut self, message: String) {
+        if self.stop.is_none() {
+            self.testee.ask_to_stop("http");
+            self.stop = Some(Stop::now(Cause::Http(message)));
+        }
+    }
+
+    fn grace(&self) -> Duration {
+        match &self.stop {
+            Some(stop) if self.until_stopped && matches!(stop.cause, Cause::Interrupted) => {
+                SERVICE_GRACE
+            }
+            _ => GRACE,
         }
     }
 
@@ -265,7 +308,7 @@ impl<'a> Supervision<'a> {
             .filter(|stop| !stop.killed)
             .map(|stop| stop.since);
         let since = asked.or(self.closed.filter(|_| self.stop.is_none()));
-        if since.is_some_and(|since| since + GRACE <= Instant::now()) {
+        if since.is_some_and(|since| since + self.grace() <= Instant::now()) {
             self.kill();
         }
     }
@@ -274,12 +317,16 @@ impl<'a> Supervision<'a> {
     fn observe(&mut self, run: &mut Run, now: Instant) -> Result<(), WriteError> {
         let elapsed = now - self.testee.started;
         // Not readable: it is ending, or this system does not tell; `env` then says so.
+        let looked = Instant::now();
         let memory = process::rollup(Some(self.testee.pid)).ok();
+        let cost = looked.elapsed();
         if let Some(memory) = memory {
             self.growth.see(elapsed, memory);
         }
         let limits = &self.scenario.limits;
-        self.next_look = now + self.growth.next_look(limits, self.look_interval);
+        let rest = (cost * LOOK_REST).min(self.look_interval * LOOKS_LEFT_OUT);
+        let interval = self.look_interval.max(rest);
+        self.next_look = now + self.growth.next_look(limits, interval);
         let disk_bytes = sample::disk_bytes(self.testee.directory(), self.testee.pid);
         let breach = if self.stop.is_none() {
             limits::breach(&self.scenario.limits, elapsed, memory, disk_bytes)
@@ -303,11 +350,7 @@ impl<'a> Supervision<'a> {
             }))?;
         }
         if let Some(breach) = breach {
-            self.stop = Some(Stop {
-                cause: Cause::Limit(breach),
-                since: now,
-                killed: false,
-            });
+            self.stop = Some(Stop::now(Cause::Limit(breach)));
         }
         Ok(())
     }
@@ -330,7 +373,9 @@ impl<'a> Supervision<'a> {
             run.write(error_line(self.scenario, what, message))?;
             ended = Ended::Failed;
         }
-        if self.interrupts > 0 {
+        // A service is stopped once and ends; whoever could not wait for that has interrupted it.
+        let meant = u32::from(self.until_stopped);
+        if self.interrupts > meant {
             let message = "the run was stopped by a signal; everything until then is \
                            in the record. Run it again to have all of it";
             run.write(error_line(self.scenario, "interrupted", message.to_owned()))?;
@@ -339,85 +384,28 @@ impl<'a> Supervision<'a> {
         Ok(ended)
     }
 
-    /// What is to be said about the end of a testee, besides an interruption and what it has said
-    /// itself.
     fn fault(
-        &self,
+        &mut self,
         waited: &Waited,
         result: Option<&ResultRecord>,
     ) -> Option<(&'static str, String)> {
-        match &self.stop {
-            Some(Stop {
-                cause: Cause::Limit(breach),
-                killed,
-                ..
-            }) => {
-                let mut message = breach.message.clone();
-                if *killed {
-                    message += ". It did not stop in time and was killed: the ledger of its last \
-                                phase is missing";
-                }
-                Some((breach.what, message))
-            }
-            Some(Stop {
-                cause: Cause::Interrupted,
-                ..
-            }) => None,
-            None if waited.status.success() => match result {
-                Some(result) if result.verified => None,
-                Some(_) => Some((
-                    "workload",
-                    "the database does not hold what was inserted: see the result line".to_owned(),
-                )),
-                None if self.told_error => None,
-                None => Some((
-                    "exited",
-                    format!(
-                        "the testee ended without a result{}",
-                        self.testee.last_words()
-                    ),
-                )),
-            },
-            None if self.told_error && waited.status.signal().is_none() => None,
-            None => {
-                let (what, message) = death(waited.status, self.testee.started.elapsed());
-                Some((what, message + &self.testee.last_words()))
-            }
-        }
-    }
-}
-
-/// For a testee that ended by itself, and not well.
-fn death(status: ExitStatus, after: Duration) -> (&'static str, String) {
-    let after = after.as_secs_f64();
-    let Some(signal) = status.signal() else {
-        let code = status.code().unwrap_or(-1);
-        let told = if code == i32::from(STOPPED_AS_ASKED) {
-            ": something else than this run told it to stop, by SIGTERM or its standard input"
-        } else {
-            ""
+        let end = End {
+            stop: self.stop.as_ref(),
+            status: waited.status,
+            result,
+            told_error: self.told_error,
+            until_stopped: self.until_stopped,
+            after: self.testee.started.elapsed(),
+            last_words: self.testee.last_words(),
         };
-        return (
-            "exited",
-            format!("the testee ended with exit code {code} after {after:.1} s{told}"),
-        );
-    };
-    let name = signal_hook::low_level::signal_name(signal).unwrap_or("a signal");
-    let hint = match signal {
-        libc::SIGKILL => {
-            "; where nobody did that, the kernel's out-of-memory killer did: see `dmesg`, or \
-             memory.events of the cgroup, and set --limit-rss to stop it in order"
+        let fault = end.fault();
+        // Whatever else happened explains a call that failed.
+        if fault.is_some() || self.told_error || self.stop.is_some() {
+            return fault;
         }
-        libc::SIGSEGV | libc::SIGABRT | libc::SIGBUS | libc::SIGILL => {
-            "; where a preloaded allocator is in play, run again without it"
-        }
-        _ => "",
-    };
-    let message = format!(
-        "the testee was killed by {name} (signal {signal}) after {after:.1} s, and not by this \
-         run{hint}"
-    );
-    ("killed", message)
+        let trouble = self.driver.as_mut().and_then(Driver::last_trouble)?;
+        Some(("http", trouble.to_owned()))
+    }
 }
 
 fn error_line(scenario: &Scenario, what: &str, message: String) -> Line {
@@ -430,26 +418,4 @@ fn error_line(scenario: &Scenario, what: &str, message: String) -> Line {
 
 fn nanoseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_death_names_the_signal() {
-        let (what, message) = death(ExitStatus::from_raw(9), Duration::from_secs(3));
-        assert_eq!(what, "killed");
-        assert!(
-            message.contains("SIGKILL (signal 9) after 3.0 s"),
-            "{message}"
-        );
-    }
-
-    #[test]
-    fn an_exit_names_the_code() {
-        let (what, message) = death(ExitStatus::from_raw(101 << 8), Duration::ZERO);
-        assert_eq!(what, "exited");
-        assert!(message.contains("exit code 101"), "{message}");
-    }
 }

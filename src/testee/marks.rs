@@ -8,15 +8,16 @@ use rusqlite::Connection;
 use crate::memory::wait::{Usage, own_usage};
 use crate::memory::{self, Observer, process};
 use crate::record::{
-    LedgerRecord, Line, PhaseRecord, PragmaRecord, ProgressRecord, ScenarioRecord, TermRecord,
-    encode,
+    ErrorRecord, LedgerRecord, Line, PhaseRecord, PragmaRecord, ProgressRecord, ScenarioRecord,
+    TermRecord, encode,
 };
 use crate::workload::pragmas::PragmaReadBack;
 use crate::workload::{Marks, Phase, Stopped};
 
-use super::STOPPED_AS_ASKED;
+use super::serving::Serving;
 use super::stop::{Stop, Why};
 use super::wire;
+use super::{Error, STOPPED_AS_ASKED};
 
 /// Between two `progress` lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
@@ -25,16 +26,18 @@ const BUFFER_BYTES: usize = 64 * 1024;
 
 /// The [`Marks`] of a testee: a ledger at each mark, a line for each ledger.
 pub(super) struct Recording<'a> {
-    scenario: &'a str,
+    pub(super) scenario: &'a str,
     started: Instant,
-    stop: Stop,
-    stopped_in: Option<Phase>,
+    pub(super) stop: Stop,
+    pub(super) stopped_in: Option<Phase>,
+    /// Of a workload that is served over HTTP.
+    pub(super) serving: Option<Serving>,
     observer: Option<Observer>,
     /// Waits for the PRAGMAs to be read back, or for whatever comes first.
     described: Option<ScenarioRecord>,
     /// Lines that come after `described`.
     held: Vec<PhaseRecord>,
-    span: Option<Span>,
+    pub(super) span: Option<Span>,
     fill: Duration,
     cycle: Option<u32>,
     broken: Option<memory::Error>,
@@ -45,7 +48,7 @@ pub(super) struct Recording<'a> {
 }
 
 /// A phase that has begun.
-struct Span {
+pub(super) struct Span {
     phase: Phase,
     began: Instant,
     usage: Usage,
@@ -69,7 +72,7 @@ impl Span {
     }
 
     /// What was used from `since` until now was not the phase's.
-    fn put_aside(&mut self, since: Instant, usage: Usage) {
+    pub(super) fn put_aside(&mut self, since: Instant, usage: Usage) {
         let now = own_usage().unwrap_or(usage);
         self.aside += since.elapsed();
         self.aside_usage.user_ns += now.user_ns.saturating_sub(usage.user_ns);
@@ -85,6 +88,7 @@ impl<'a> Recording<'a> {
             started,
             stop,
             stopped_in: None,
+            serving: None,
             observer: None,
             described: None,
             held: Vec::new(),
@@ -131,6 +135,15 @@ impl<'a> Recording<'a> {
         }
         self.describe(None);
         STOPPED_AS_ASKED
+    }
+
+    /// Records an error.
+    pub(super) fn tell(&mut self, error: &Error) {
+        self.write(&Line::Error(ErrorRecord {
+            scenario: Some(self.scenario.to_owned()),
+            what: error.what().to_owned(),
+            message: error.to_string(),
+        }));
     }
 
     /// Sends a line; what was held back goes before it.
@@ -211,7 +224,7 @@ impl<'a> Recording<'a> {
     }
 
     /// What a ledger cost and what it says. `None` where it could not be taken: [`Self::check`].
-    fn ledger(&mut self, connections: &[&Connection]) -> Option<(u64, LedgerRecord)> {
+    pub(super) fn ledger(&mut self, connections: &[&Connection]) -> Option<(u64, LedgerRecord)> {
         let observer = self.observer.as_mut()?;
         let before = Instant::now();
         match observer.take_open(connections) {
@@ -236,12 +249,18 @@ impl<'a> Recording<'a> {
             self.held.push(record);
             return;
         }
+        self.keep_for_answer(&record.ledger);
         let line = Line::Phase(record);
         self.write(&line);
         if let Line::Phase(record) = line {
-            self.terms = record.ledger.terms;
-            self.terms.clear();
+            self.recycle(record.ledger);
         }
+    }
+
+    /// Keeps the room that the terms of `ledger` took.
+    pub(super) fn recycle(&mut self, ledger: LedgerRecord) {
+        self.terms = ledger.terms;
+        self.terms.clear();
     }
 }
 
@@ -285,7 +304,8 @@ impl Marks for Recording<'_> {
         if let Some(span) = self.span.as_mut().filter(|span| span.phase == phase) {
             span.rows = Some(done);
         }
-        if self.stop.look().is_some() || self.broken.is_some() {
+        let wanted = self.look_at_requests();
+        if !wanted || self.stop.look().is_some() || self.broken.is_some() {
             self.stopped_in.get_or_insert(phase);
             return Err(Stopped);
         }

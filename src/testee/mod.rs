@@ -2,10 +2,13 @@
 //!
 //! The scenario comes as one line of JSON on standard input, the record's lines go to standard
 //! output. It ends when it is asked to, and by itself when the harness is gone; then it removes its
-//! directory, which is otherwise the harness's to remove. It starts no thread: a thread would have
-//! a stack and, under glibc, an arena, and both would show in every ledger.
+//! directory, which is otherwise the harness's to remove. It starts no thread but the one of a
+//! [`service`] and the workers of `snapshot`: a thread has a stack and, under glibc, an arena, and
+//! both show in every ledger.
 
 mod marks;
+pub mod service;
+mod serving;
 mod stop;
 mod wire;
 
@@ -19,12 +22,14 @@ use serde::{Deserialize, Serialize};
 use crate::allocator::{self, RustAllocator, global};
 use crate::memory;
 use crate::memory::Observer;
-use crate::record::{AbsentRecord, ErrorRecord, Line, ResultRecord, ScenarioRecord};
+use crate::record::{AbsentRecord, Line, ResultRecord, ScenarioRecord};
 use crate::scenario::{Scenario, Workload};
 use crate::workload::insert::{self, InsertReport};
+use crate::workload::snapshot::SnapshotReport;
 use crate::workload::{self, Marks, Phase};
 
 use marks::Recording;
+pub use service::ServiceOptions;
 
 /// Exit code of a testee that was told to stop, and did.
 pub const STOPPED_AS_ASKED: u8 = 4;
@@ -35,7 +40,7 @@ const MISUSED: u8 = 2;
 
 /// What a testee is handed: one line on its standard input. After it, `stop REASON` ends it in
 /// order, and the end of the input says that the harness is gone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Input {
     /// What to run.
     pub scenario: Scenario,
@@ -45,6 +50,9 @@ pub struct Input {
     pub harness_pid: u32,
     /// Where dhat's heap profile goes, in a build with the feature `dhat-heap`.
     pub heap_profile: PathBuf,
+    /// For a workload that is asked for its cycles over HTTP; no other looks at it.
+    #[serde(default)]
+    pub service: ServiceOptions,
 }
 
 /// Why a scenario ended early.
@@ -68,6 +76,10 @@ enum Error {
     #[error("cannot take ledgers: {0}")]
     Memory(#[from] memory::Error),
     #[error(transparent)]
+    Service(#[from] service::Error),
+    #[error("the HTTP service has ended by itself")]
+    ServiceEnded,
+    #[error(transparent)]
     Workload(#[from] workload::Error),
 }
 
@@ -78,7 +90,8 @@ impl Error {
             Error::DhatInstead { .. } | Error::WrongRustAllocator { .. } | Error::Allocator(_) => {
                 "route"
             }
-            Error::Memory(_) => "io",
+            Error::Memory(_) | Error::Service(_) | Error::ServiceEnded => "io",
+            Error::Workload(workload::Error::Write { .. }) => "io",
             Error::Workload(workload::Error::Sqlite { .. }) => "sqlite",
             Error::Workload(_) => "workload",
         }
@@ -105,11 +118,7 @@ pub fn main() -> ExitCode {
         Ok(()) => 0,
         Err(Error::Workload(workload::Error::Stopped)) => recording.stopped(),
         Err(error) => {
-            recording.write(&Line::Error(ErrorRecord {
-                scenario: Some(input.scenario.name.clone()),
-                what: error.what().to_owned(),
-                message: error.to_string(),
-            }));
+            recording.tell(&error);
             FAILED
         }
     };
@@ -128,17 +137,22 @@ fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
     recording.observe(observer, described);
     recording.begin(Phase::Start);
     recording.end(Phase::Start, &[]);
-    let Workload::Insert(options) = &scenario.workload;
-    let report = insert::run(options, &input.directory, recording);
-    // A ledger that could not be taken is why the workload was stopped, then.
-    recording.check()?;
-    let report = report?;
-    let rows_per_second = recording.rows_per_second(report.inserted);
-    recording.write(&Line::Result(result(
-        &scenario.name,
-        report,
-        rows_per_second,
-    )));
+    let mut result = match &scenario.workload {
+        Workload::Insert(options) => {
+            let report = insert::run(options, &input.directory, recording);
+            // A ledger that could not be taken is why the workload was stopped, then.
+            recording.check()?;
+            insert_result(report?)
+        }
+        Workload::Snapshot(options) => {
+            let report = serving::run(options, input, recording);
+            recording.check()?;
+            snapshot_result(report?)
+        }
+    };
+    result.scenario.clone_from(&scenario.name);
+    result.rows_per_second = recording.rows_per_second(result.inserted);
+    recording.write(&Line::Result(result));
     Ok(())
 }
 
@@ -183,9 +197,9 @@ fn absent(absent: &memory::Absent) -> AbsentRecord {
 }
 
 /// Peak and CPU time are left to the harness, which knows them from `wait4`.
-fn result(scenario: &str, report: InsertReport, rows_per_second: f64) -> ResultRecord {
+fn insert_result(report: InsertReport) -> ResultRecord {
     ResultRecord {
-        scenario: scenario.to_owned(),
+        scenario: String::new(),
         inserted: report.inserted,
         rows: report.rows,
         distinct_rows: Some(report.distinct_rows),
@@ -195,7 +209,27 @@ fn result(scenario: &str, report: InsertReport, rows_per_second: f64) -> ResultR
         cycles: None,
         dump_bytes: None,
         not_closed: report.not_closed,
-        rows_per_second,
+        rows_per_second: 0.0,
+        peak_rss_bytes: 0,
+        user_ns: 0,
+        system_ns: 0,
+    }
+}
+
+/// The same of a snapshot workload; one that found anything else than it should is an error.
+fn snapshot_result(report: SnapshotReport) -> ResultRecord {
+    ResultRecord {
+        scenario: String::new(),
+        inserted: report.inserted,
+        rows: report.rows,
+        distinct_rows: None,
+        last_rowid: None,
+        content_hash: report.content_hash,
+        verified: true,
+        cycles: Some(report.cycles),
+        dump_bytes: report.dump_bytes,
+        not_closed: report.not_closed,
+        rows_per_second: 0.0,
         peak_rss_bytes: 0,
         user_ns: 0,
         system_ns: 0,
