@@ -1,8 +1,11 @@
 //! The scenarios that ship: each parses, says what it is, and makes what it says.
 
 use sqlite_membench::scenario::{Catalogue, Limits, Scenario, Selection, Setting, Workload};
+use sqlite_membench::workload::database::DatabaseKind;
 use sqlite_membench::workload::insert::{InsertOptions, Shrink, Statements, Transaction};
 use sqlite_membench::workload::keys::KeyMode;
+use sqlite_membench::workload::snapshot::schema::Schema;
+use sqlite_membench::workload::snapshot::{DumpKind, Placement, SnapshotOptions, Trim};
 
 fn resolve(names: &[&str], sets: &[&str]) -> Vec<Scenario> {
     let selection = Selection {
@@ -10,12 +13,15 @@ fn resolve(names: &[&str], sets: &[&str]) -> Vec<Scenario> {
         sets: sets.iter().map(|set| (*set).to_owned()).collect(),
         settings: Vec::new(),
     };
-    Catalogue::built_in().unwrap().resolve(&selection).unwrap()
+    let catalogue = Catalogue::built_in().unwrap();
+    catalogue.resolve(&selection).unwrap().scenarios
 }
 
 fn options(scenario: &Scenario) -> &InsertOptions {
-    let Workload::Insert(options) = &scenario.workload;
-    options
+    match &scenario.workload {
+        Workload::Insert(options) => options,
+        Workload::Snapshot(_) => panic!("{} is no insert", scenario.name),
+    }
 }
 
 #[test]
@@ -60,6 +66,9 @@ fn every_scenario_has_prose_that_says_what_whence_and_what_to_expect() {
 fn every_scenario_expands_into_names_of_its_own_that_survive_the_way_to_a_testee() {
     let catalogue = Catalogue::built_in().unwrap();
     for declaration in catalogue.declarations() {
+        if declaration.name == "snapshot-jemalloc-preload" && !is_jemalloc_installed() {
+            continue;
+        }
         let scenarios = resolve(&[&declaration.name], &[]);
         assert_eq!(scenarios.len(), declaration.cells());
         let mut names: Vec<_> = scenarios.iter().map(|scenario| &scenario.name).collect();
@@ -72,8 +81,78 @@ fn every_scenario_expands_into_names_of_its_own_that_survive_the_way_to_a_testee
     }
 }
 
+fn is_jemalloc_installed() -> bool {
+    let selection = Selection {
+        names: vec!["snapshot-jemalloc-preload".into()],
+        ..Selection::default()
+    };
+    match Catalogue::built_in().unwrap().resolve(&selection) {
+        Ok(_) => true,
+        Err(error) => {
+            let text = error.to_string();
+            assert!(text.contains("libjemalloc2"), "{text}");
+            false
+        }
+    }
+}
+
 #[test]
-fn the_standard_set_is_the_report_under_two_allocators() {
+fn what_is_not_installed_is_left_out_of_its_set_and_said() {
+    let selection = Selection {
+        sets: vec!["snapshot-allocators".into()],
+        ..Selection::default()
+    };
+    let resolved = Catalogue::built_in().unwrap().resolve(&selection).unwrap();
+    let names: Vec<&str> = (resolved.scenarios.iter())
+        .map(|scenario| scenario.name.as_str())
+        .collect();
+    assert!(names.contains(&"snapshot-arena-max[env.MALLOC_ARENA_MAX=2]"));
+    let here = is_jemalloc_installed();
+    assert_eq!(names.contains(&"snapshot-jemalloc-preload"), here);
+    let left_out = resolved.left_out.iter();
+    let left_out: Vec<&str> = left_out.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(left_out.contains(&"snapshot-jemalloc-preload"), !here);
+}
+
+#[test]
+fn the_snapshot_variants_differ_from_the_report_in_what_their_names_say() {
+    let options = |name: &str| match &resolve(&[name], &[])[0].workload {
+        Workload::Snapshot(options) => options.clone(),
+        Workload::Insert(_) => panic!("{name} is no snapshot"),
+    };
+    let report = options("snapshot-memory");
+    assert_eq!(report, SnapshotOptions::default());
+    let of = |change: fn(&mut SnapshotOptions)| {
+        let mut options = report.clone();
+        change(&mut options);
+        options
+    };
+    for (name, expected) in [
+        (
+            "snapshot-file",
+            of(|o| o.snapshot = Some(DatabaseKind::File)),
+        ),
+        ("snapshot-no-dump", of(|o| o.dump = DumpKind::None)),
+        ("snapshot-no-snapshot", of(|o| o.snapshot = None)),
+        (
+            "snapshot-one-thread",
+            of(|o| o.placement = Placement::OneThread),
+        ),
+        (
+            "snapshot-rotate-per-step",
+            of(|o| o.placement = Placement::RotatePerStep),
+        ),
+        ("snapshot-trim", of(|o| o.trim = Trim::PerCycle)),
+        ("snapshot-arena", of(|o| o.trim = Trim::PerCycle)),
+        ("snapshot-flat", of(|o| o.schema = Schema::Flat)),
+        ("snapshot-tcache-off", report.clone()),
+    ] {
+        assert_eq!(options(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn the_standard_set_is_the_report_under_two_allocators_and_the_snapshots_table() {
     let standard = resolve(&[], &[]);
     assert_eq!(standard, resolve(&["insert-10m"], &["standard"]));
     let names: Vec<_> = standard
@@ -83,6 +162,11 @@ fn the_standard_set_is_the_report_under_two_allocators() {
     let expected = [
         "insert-10m[sqlite_allocator=system]",
         "insert-10m[sqlite_allocator=arena]",
+        "snapshot-memory",
+        "snapshot-file",
+        "snapshot-no-dump",
+        "snapshot-no-snapshot",
+        "snapshot-one-thread",
     ];
     assert_eq!(names, expected);
 }
@@ -149,7 +233,7 @@ fn settings_replace_multiply_and_remove_what_a_file_says() {
         sets: vec![],
         settings,
     };
-    let scenarios = Catalogue::built_in().unwrap().resolve(&selection).unwrap();
+    let scenarios = (Catalogue::built_in().unwrap().resolve(&selection).unwrap()).scenarios;
     let [on, unset] = &scenarios[..] else {
         panic!("{scenarios:?}")
     };
@@ -181,7 +265,7 @@ fn one_cell_of_a_matrix_runs_by_the_name_that_a_run_gives_it() {
             .collect::<Vec<_>>(),
         [arena]
     );
-    assert_eq!(resolve(&[arena], &["standard"]).len(), 2);
+    assert_eq!(resolve(&[arena], &["standard"]).len(), 7);
 }
 
 #[test]
@@ -191,7 +275,11 @@ fn parameters_carry_the_names_that_set_takes() {
     assert_eq!(parameters["rows"], 10_000_000);
     assert_eq!(parameters["keys"], "go-rune");
     assert_eq!(parameters["pragma.cache_size"], "32768");
-    for (key, value) in parameters.iter().filter(|(key, _)| *key != "workload") {
+    let snapshot = resolve(&["snapshot-memory"], &[])[0].parameters();
+    assert_eq!(snapshot["workload"], "snapshot");
+    assert_eq!(snapshot["snapshot"], "memory-named");
+    let all = parameters.iter().chain(&snapshot);
+    for (key, value) in all.filter(|(key, _)| *key != "workload") {
         let text = value
             .as_str()
             .map_or_else(|| value.to_string(), str::to_owned);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::error::{Error, nearest};
-use super::{Declaration, Scenario, Setting};
+use super::{Declaration, Problem, Scenario, Setting};
 
 /// What `sqlite-membench` runs when it is asked for nothing.
 pub const STANDARD_SET: &str = "standard";
@@ -18,7 +18,7 @@ macro_rules! built_in {
 }
 
 /// Embedded, so that an installed binary works anywhere.
-const BUILT_IN: [(&str, &str); 9] = built_in![
+const BUILT_IN: [(&str, &str); 24] = built_in![
     "insert-10m",
     "insert-decimal",
     "insert-no-shrink",
@@ -28,6 +28,21 @@ const BUILT_IN: [(&str, &str); 9] = built_in![
     "insert-prepare-per-row",
     "insert-database-kinds",
     "insert-allocators",
+    "snapshot-memory",
+    "snapshot-file",
+    "snapshot-no-dump",
+    "snapshot-no-snapshot",
+    "snapshot-one-thread",
+    "snapshot-rotate-per-step",
+    "snapshot-flat",
+    "snapshot-arena-max",
+    "snapshot-trim",
+    "snapshot-tcache-off",
+    "snapshot-arena",
+    "snapshot-jemalloc-preload",
+    "snapshot-vacuum-into",
+    "snapshot-serialize",
+    "snapshot-database-kinds",
 ];
 
 /// Declarations by name.
@@ -45,6 +60,16 @@ pub struct Selection {
     pub sets: Vec<String>,
     /// What replaces the declarations' own settings.
     pub settings: Vec<Setting>,
+}
+
+/// What a [`Selection`] comes to.
+#[derive(Debug, Clone, Default)]
+pub struct Resolved {
+    /// In the order in which they run; each name once.
+    pub scenarios: Vec<Scenario>,
+    /// Members of a set that cannot run on this machine, and why. Asked for by its name, such a
+    /// scenario is an error.
+    pub left_out: Vec<(String, String)>,
 }
 
 impl Catalogue {
@@ -126,10 +151,11 @@ impl Catalogue {
     }
 
     /// The scenarios to run; the standard set where nothing is named.
-    pub fn resolve(&self, selection: &Selection) -> Result<Vec<Scenario>, Error> {
+    pub fn resolve(&self, selection: &Selection) -> Result<Resolved, Error> {
         let settings = Setting::joined(&selection.settings)?;
         let mut chosen: Vec<&Declaration> = Vec::new();
         let mut scenarios: Vec<Scenario> = Vec::new();
+        let mut left_out = Vec::new();
         for name in &selection.names {
             let before = scenarios.len();
             match name.split_once('[') {
@@ -139,7 +165,8 @@ impl Catalogue {
                     chosen.push(declaration);
                 }
                 Some((whole, _)) => {
-                    scenarios.push(cell(self.find(whole)?.scenarios(&settings)?, name)?);
+                    let declaration = self.find(whole)?;
+                    scenarios.push(cell(declaration.scenarios(&settings)?, name)?);
                 }
             }
             let (earlier, added) = scenarios.split_at(before);
@@ -160,14 +187,29 @@ impl Catalogue {
             for declaration in self.set(set)? {
                 if !chosen.iter().any(|known| known.name == declaration.name) {
                     chosen.push(declaration);
-                    let made = declaration.scenarios(&settings)?;
+                    let made = match declaration.scenarios(&settings) {
+                        Err(error) if is_not_installed(&error) => {
+                            left_out.push((declaration.name.clone(), error.to_string()));
+                            continue;
+                        }
+                        made => made?,
+                    };
                     let new = |made: &Scenario| scenarios.iter().all(|old| old.name != made.name);
                     let made: Vec<Scenario> = made.into_iter().filter(new).collect();
                     scenarios.extend(made);
                 }
             }
         }
-        Ok(scenarios)
+        for setting in &settings {
+            let applies = |one: &Scenario| setting.key.applies_to(one.workload.kind());
+            if !scenarios.iter().any(applies) {
+                return Err(applies_to_none(setting));
+            }
+        }
+        Ok(Resolved {
+            scenarios,
+            left_out,
+        })
     }
 
     fn set(&self, name: &str) -> Result<Vec<&Declaration>, Error> {
@@ -187,6 +229,21 @@ impl Catalogue {
             });
         }
         Ok(members)
+    }
+}
+
+fn is_not_installed(error: &Error) -> bool {
+    matches!(error, Error::At { problem, .. } if matches!(**problem, Problem::NotInstalled { .. }))
+}
+
+fn applies_to_none(setting: &Setting) -> Error {
+    let workload = super::WorkloadKind::ALL
+        .into_iter()
+        .find(|workload| setting.key.applies_to(*workload));
+    Error::AppliesToNone {
+        place: setting.place(),
+        key: setting.key.to_string(),
+        workload: workload.map_or("none", super::WorkloadKind::name),
     }
 }
 

@@ -7,7 +7,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Error, Place, Problem, nearest};
-use super::key::{Key, Parameter};
+use super::key::{Key, Parameter, WorkloadKind};
 use super::setting::{Kind, Setting, Value};
 use super::{Limits, units};
 
@@ -20,6 +20,8 @@ pub struct Declaration {
     pub summary: String,
     /// What it is, where it came from, what to expect.
     pub about: String,
+    /// What drives SQLite.
+    pub workload: WorkloadKind,
     /// The sets that it belongs to.
     pub sets: Vec<String>,
     /// Parameters, PRAGMAs and environment, in the order of the file.
@@ -43,9 +45,6 @@ const KEYS: [&str; 9] = [
     "env",
     "limits",
 ];
-
-/// The only workload there is.
-const INSERT: &str = "insert";
 
 /// Reads one file; knows where in it everything stands.
 struct Reader<'a> {
@@ -74,19 +73,19 @@ impl Declaration {
 
         let name = reader.name(table)?;
         reader.scenario = Some(name.clone());
-        reader.workload(table)?;
+        let workload = reader.workload(table)?;
         let (summary, _) = reader.required(table, "summary", "one line for `list`")?;
         let (about, _) = reader.required(
             table,
             "about",
             "what it is, where it came from, what to expect",
         )?;
-        let settings = reader.settings(table)?;
+        let settings = reader.settings(table, workload)?;
         let (sets, limits) = (reader.sets(table)?, reader.limits(table)?);
-        if !settings
+        let has_rows = settings
             .iter()
-            .any(|s| s.key == Key::Parameter(Parameter::Rows))
-        {
+            .any(|s| s.key == Key::Parameter(Parameter::Rows));
+        if workload == WorkloadKind::Insert && !has_rows {
             let problem = Problem::Missing {
                 key: "parameters.rows",
                 what: "how many rows go in",
@@ -96,6 +95,7 @@ impl Declaration {
         Ok(Declaration {
             sets,
             limits,
+            workload,
             name,
             summary,
             about: about.trim().to_owned(),
@@ -186,13 +186,16 @@ impl Reader<'_> {
         Ok(name)
     }
 
-    fn workload(&self, table: &DeTable<'_>) -> Result<(), Error> {
-        let (value, span) = self.required(table, "workload", "what drives SQLite: insert")?;
-        if value == INSERT {
-            return Ok(());
+    fn workload(&self, table: &DeTable<'_>) -> Result<WorkloadKind, Error> {
+        let what = "what drives SQLite: insert or snapshot";
+        let (value, span) = self.required(table, "workload", what)?;
+        let named = |kind: &WorkloadKind| kind.name() == value;
+        if let Some(kind) = WorkloadKind::ALL.into_iter().find(named) {
+            return Ok(kind);
         }
-        let (key, allowed) = ("workload".to_owned(), INSERT.to_owned());
-        let nearest = nearest(&value, [INSERT]);
+        let names = WorkloadKind::ALL.map(WorkloadKind::name);
+        let (key, allowed) = ("workload".to_owned(), names.join(", "));
+        let nearest = nearest(&value, names);
         Err(self.error(
             span,
             Problem::NotAChoice {
@@ -233,7 +236,7 @@ impl Reader<'_> {
         }
     }
 
-    fn settings(&self, table: &DeTable<'_>) -> Result<Vec<Setting>, Error> {
+    fn settings(&self, table: &DeTable<'_>, workload: WorkloadKind) -> Result<Vec<Setting>, Error> {
         type ParseKey = fn(&str) -> Result<Key, Problem>;
         let parameter: ParseKey = |name| Parameter::parse(name).map(Key::Parameter);
         let groups: [(_, ParseKey); 3] = [
@@ -254,6 +257,11 @@ impl Reader<'_> {
                         Err(Problem::Repeated {
                             key: group.into(),
                             value,
+                        })
+                    } else if !key.applies_to(workload) {
+                        Err(Problem::NotApplicable {
+                            key: value,
+                            workload: workload.name(),
                         })
                     } else {
                         Ok(key)

@@ -79,6 +79,26 @@ pub enum Error {
     /// `--scenarios` without a single scenario.
     #[error("{}: no *.toml file in this directory", .0.display())]
     NoScenarios(PathBuf),
+    /// A setting of the command line that no chosen scenario has a use for.
+    #[error(
+        "{place}: {key} applies to workload {workload}, and no scenario of that was chosen; leave it out"
+    )]
+    AppliesToNone {
+        /// Where.
+        place: Place,
+        /// The key.
+        key: String,
+        /// The workload that has it.
+        workload: &'static str,
+    },
+    /// Settings that are right one by one and cannot be together.
+    #[error("scenario {scenario}: {problem}")]
+    Together {
+        /// Which.
+        scenario: String,
+        /// What, and what to do.
+        problem: String,
+    },
     /// The arrays multiply out to too many.
     #[error(
         "scenario {scenario}: its arrays make {count} scenarios; at most {most} run at once, so fix some of: {keys}"
@@ -201,6 +221,16 @@ pub enum Problem {
         path: PathBuf,
         /// In words.
         why: String,
+    },
+    /// A preload library that is asked for by its name and not installed.
+    #[error(
+        "preload library {name} is not installed; Debian has it in the package {package}, or give the path of one"
+    )]
+    NotInstalled {
+        /// The library.
+        name: String,
+        /// By Debian's rule for the names of such packages.
+        package: String,
     },
     /// An environment variable that cannot be set so.
     #[error("environment variable {name}: {why}")]

@@ -28,41 +28,73 @@ pub enum Parameter {
     PragmaScope,
     Database,
     Readings,
+    Cycles,
+    Workers,
+    Placement,
+    Schema,
+    Snapshot,
+    Copy,
+    BackupPages,
+    Dump,
+    Trim,
     RustAllocator,
     SqliteAllocator,
     Memsys5Heap,
     Preload,
 }
 
-/// Every parameter of workload `insert` and its name.
-const PARAMETERS: [(&str, Parameter); 15] = [
-    ("rows", Parameter::Rows),
-    ("scale", Parameter::Scale),
-    ("seed", Parameter::Seed),
-    ("keys", Parameter::Keys),
-    ("batch", Parameter::Batch),
-    ("transaction", Parameter::Transaction),
-    ("statements", Parameter::Statements),
-    ("shrink", Parameter::Shrink),
-    ("pragma_scope", Parameter::PragmaScope),
-    ("database", Parameter::Database),
-    ("readings", Parameter::Readings),
-    ("rust_allocator", Parameter::RustAllocator),
-    ("sqlite_allocator", Parameter::SqliteAllocator),
-    ("memsys5_heap", Parameter::Memsys5Heap),
-    ("preload", Parameter::Preload),
-];
+/// What a scenario drives SQLite with, by the name that a declaration gives it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WorkloadKind {
+    /// The batched insert.
+    Insert,
+    /// The backup, dump and dispose cycle.
+    Snapshot,
+}
 
-/// Keys of the workloads that copy and dump a database.
-const NOT_OF_INSERT: [&str; 8] = [
-    "cycles",
-    "workers",
-    "placement",
-    "backup_pages",
-    "schema",
-    "dump",
-    "snapshot",
-    "trim",
+impl WorkloadKind {
+    /// Every workload.
+    pub const ALL: [WorkloadKind; 2] = [WorkloadKind::Insert, WorkloadKind::Snapshot];
+
+    /// As it is written.
+    pub const fn name(self) -> &'static str {
+        match self {
+            WorkloadKind::Insert => "insert",
+            WorkloadKind::Snapshot => "snapshot",
+        }
+    }
+}
+
+const BOTH: &[WorkloadKind] = &WorkloadKind::ALL;
+const INSERT: &[WorkloadKind] = &[WorkloadKind::Insert];
+const SNAPSHOT: &[WorkloadKind] = &[WorkloadKind::Snapshot];
+
+/// Every parameter, its name, and the workloads that it applies to.
+const PARAMETERS: [(&str, Parameter, &[WorkloadKind]); 24] = [
+    ("rows", Parameter::Rows, INSERT),
+    ("scale", Parameter::Scale, BOTH),
+    ("seed", Parameter::Seed, BOTH),
+    ("keys", Parameter::Keys, INSERT),
+    ("batch", Parameter::Batch, INSERT),
+    ("transaction", Parameter::Transaction, INSERT),
+    ("statements", Parameter::Statements, INSERT),
+    ("shrink", Parameter::Shrink, INSERT),
+    ("pragma_scope", Parameter::PragmaScope, INSERT),
+    ("database", Parameter::Database, BOTH),
+    ("readings", Parameter::Readings, INSERT),
+    ("cycles", Parameter::Cycles, SNAPSHOT),
+    ("workers", Parameter::Workers, SNAPSHOT),
+    ("placement", Parameter::Placement, SNAPSHOT),
+    ("schema", Parameter::Schema, SNAPSHOT),
+    ("snapshot", Parameter::Snapshot, SNAPSHOT),
+    ("copy", Parameter::Copy, SNAPSHOT),
+    ("backup_pages", Parameter::BackupPages, SNAPSHOT),
+    ("dump", Parameter::Dump, SNAPSHOT),
+    ("trim", Parameter::Trim, SNAPSHOT),
+    ("rust_allocator", Parameter::RustAllocator, BOTH),
+    ("sqlite_allocator", Parameter::SqliteAllocator, BOTH),
+    ("memsys5_heap", Parameter::Memsys5Heap, BOTH),
+    ("preload", Parameter::Preload, BOTH),
 ];
 
 /// Every PRAGMA of SQLite that takes a value and does not run a check or a report instead.
@@ -119,22 +151,24 @@ impl Parameter {
     pub fn name(self) -> &'static str {
         PARAMETERS
             .iter()
-            .find(|(_, p)| *p == self)
-            .map_or("?", |(name, _)| name)
+            .find(|(_, p, _)| *p == self)
+            .map_or("?", |(name, _, _)| name)
+    }
+
+    /// The workloads that it is a parameter of.
+    pub fn workloads(self) -> &'static [WorkloadKind] {
+        PARAMETERS
+            .iter()
+            .find(|(_, p, _)| *p == self)
+            .map_or(&[], |(_, _, workloads)| workloads)
     }
 
     /// By its name.
     pub fn parse(name: &str) -> Result<Parameter, Problem> {
-        if let Some((_, parameter)) = PARAMETERS.iter().find(|(known, _)| *known == name) {
+        if let Some((_, parameter, _)) = PARAMETERS.iter().find(|(known, ..)| *known == name) {
             return Ok(*parameter);
         }
-        if NOT_OF_INSERT.contains(&name) {
-            return Err(Problem::NotApplicable {
-                key: name.to_owned(),
-                workload: "insert",
-            });
-        }
-        let known = PARAMETERS.iter().map(|(name, _)| *name);
+        let known = PARAMETERS.iter().map(|(name, ..)| *name);
         Err(Problem::UnknownKey {
             key: name.to_owned(),
             nearest: nearest(name, known),
@@ -158,7 +192,7 @@ impl Key {
             .map(Key::Parameter)
             .map_err(|problem| match problem {
                 Problem::UnknownKey { key, .. } => {
-                    let known = PARAMETERS.iter().map(|(name, _)| *name).chain(PRAGMAS);
+                    let known = PARAMETERS.iter().map(|(name, ..)| *name).chain(PRAGMAS);
                     Problem::UnknownKey {
                         nearest: nearest(&key, known),
                         key,
@@ -194,6 +228,14 @@ impl Key {
             name: name.to_owned(),
             why,
         })
+    }
+
+    /// Whether a scenario of this workload can have it.
+    pub fn applies_to(&self, workload: WorkloadKind) -> bool {
+        match self {
+            Key::Parameter(parameter) => parameter.workloads().contains(&workload),
+            Key::Pragma(_) | Key::Env(_) => true,
+        }
     }
 
     /// Whether a comma in a `--set` value parts two values.
@@ -246,13 +288,16 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_workload_is_told_apart_from_an_unknown_one() {
-        for key in NOT_OF_INSERT {
-            let problem = Key::parse(key).unwrap_err().to_string();
-            assert_eq!(
-                problem,
-                format!("{key} does not apply to workload insert; leave it out")
-            );
+    fn each_parameter_is_found_by_its_name_and_belongs_to_a_workload() {
+        for (name, parameter, workloads) in PARAMETERS {
+            assert_eq!(Key::parse(name), Ok(Key::Parameter(parameter)));
+            assert_eq!(parameter.name(), name);
+            for workload in WorkloadKind::ALL {
+                assert_eq!(
+                    Key::Parameter(parameter).applies_to(workload),
+                    workloads.contains(&workload)
+                );
+            }
         }
     }
 

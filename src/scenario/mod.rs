@@ -13,25 +13,30 @@ use serde::{Deserialize, Serialize};
 
 use crate::allocator::{RustAllocator, SqliteAllocator};
 use crate::workload::insert::InsertOptions;
+use crate::workload::pragmas::Pragma;
+use crate::workload::snapshot::SnapshotOptions;
 
 mod catalogue;
 mod choice;
 mod declaration;
 mod error;
 mod key;
+mod library;
 mod matrix;
 mod resolve;
 mod setting;
 pub mod units;
+mod worst_case;
 
-pub use catalogue::{Catalogue, STANDARD_SET, Selection};
+pub use catalogue::{Catalogue, Resolved, STANDARD_SET, Selection};
 pub use declaration::Declaration;
 pub use error::{Error, Place, Problem};
-pub use key::{Key, Parameter};
+pub use key::{Key, Parameter, WorkloadKind};
 pub use setting::{Kind, Setting, Value};
+pub use worst_case::WorstCase;
 
 /// One scenario, resolved: what a testee is handed on its standard input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scenario {
     /// Unique in a run: `insert-10m[sqlite_allocator=arena]`.
     pub name: String,
@@ -53,11 +58,31 @@ pub struct Scenario {
 }
 
 /// What a scenario drives SQLite with.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "workload", rename_all = "kebab-case")]
 pub enum Workload {
     /// The batched insert.
     Insert(InsertOptions),
+    /// The backup, dump and dispose cycle, served over HTTP.
+    Snapshot(SnapshotOptions),
+}
+
+impl Workload {
+    /// Which of them it is.
+    pub const fn kind(&self) -> WorkloadKind {
+        match self {
+            Workload::Insert(_) => WorkloadKind::Insert,
+            Workload::Snapshot(_) => WorkloadKind::Snapshot,
+        }
+    }
+
+    /// The PRAGMAs, in the order in which they run.
+    pub fn pragmas(&self) -> &[Pragma] {
+        match self {
+            Workload::Insert(options) => &options.pragmas,
+            Workload::Snapshot(options) => &options.pragmas,
+        }
+    }
 }
 
 /// Budgets; a testee past one of them is stopped, its record kept.
@@ -82,9 +107,8 @@ impl Scenario {
     /// PRAGMAs are `pragma.NAME` and environment variables `env.NAME`; sizes are in bytes.
     pub fn parameters(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut map = serde_json::Map::new();
-        let Workload::Insert(options) = &self.workload;
-        map.insert("workload".into(), "insert".into());
-        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(options) {
+        // Tagged: `workload` comes first.
+        if let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(&self.workload) {
             map.extend(fields.into_iter().filter(|(name, _)| name != "pragmas"));
         }
         for (name, value) in [
@@ -102,7 +126,7 @@ impl Scenario {
         if let Some(preload) = &self.preload {
             map.insert("preload".into(), preload.to_string_lossy().into());
         }
-        for pragma in &options.pragmas {
+        for pragma in self.workload.pragmas() {
             map.insert(
                 format!("pragma.{}", pragma.name),
                 pragma.value.clone().into(),

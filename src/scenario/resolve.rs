@@ -5,15 +5,16 @@ use std::path::{Path, PathBuf};
 
 use super::choice::choice;
 use super::error::{Error, Problem};
-use super::key::{Key, Parameter};
+use super::key::{Key, Parameter, WorkloadKind};
 use super::matrix::{Cell, cell_name, cells};
-use super::setting::{Kind, Setting, UNSET, Value};
-use super::{Declaration, Scenario, Workload, default_memsys5_heap_bytes, units};
+use super::setting::{Setting, UNSET, Value};
+use super::{Declaration, Scenario, Workload, default_memsys5_heap_bytes, library, units};
 use crate::allocator::{RustAllocator, SqliteAllocator};
 use crate::workload::database::{Database, DatabaseKind};
 use crate::workload::insert::{InsertOptions, PragmaScope, Shrink, Statements, Transaction};
 use crate::workload::keys::KeyMode;
 use crate::workload::pragmas::Pragma;
+use crate::workload::snapshot::SnapshotOptions;
 
 /// What a rowid can count.
 const MOST_ROWS: u64 = i64::MAX as u64;
@@ -21,13 +22,21 @@ const MOST_ROWS: u64 = i64::MAX as u64;
 /// Enough to see how a fill grows; together they take some milliseconds.
 const DEFAULT_READINGS: u32 = 20;
 
+/// A record line each for some phases of each.
+const MOST_CYCLES: u64 = 1_000_000;
+/// Each has a stack and, under glibc, perhaps an arena.
+const MOST_WORKERS: u64 = 256;
+
 /// `sqlite3_config(SQLITE_CONFIG_HEAP)` takes an `int`.
 const MOST_HEAP_BYTES: u64 = i32::MAX as u64;
 
 impl Declaration {
-    /// Every scenario that this declaration makes with `overrides` over its own settings.
+    /// Every scenario that this declaration makes with `overrides` over its own settings; those
+    /// that apply to another workload are passed over.
     pub(super) fn scenarios(&self, overrides: &[Setting]) -> Result<Vec<Scenario>, Error> {
-        let settings = Setting::overlay(&self.settings, overrides);
+        let applies = |setting: &&Setting| setting.key.applies_to(self.workload);
+        let overrides: Vec<Setting> = overrides.iter().filter(applies).cloned().collect();
+        let settings = Setting::overlay(&self.settings, &overrides);
         let cell = |cell| self.scenario(&settings, &cell);
         cells(&self.name, &settings)?
             .into_iter()
@@ -36,19 +45,27 @@ impl Declaration {
     }
 
     fn scenario(&self, settings: &[Setting], cell: &Cell<'_>) -> Result<Scenario, Error> {
-        let mut draft = Draft::new(&self.directory);
+        let mut draft = Draft::new(self.workload, &self.directory);
         for (key, value) in cell {
             draft
                 .take(key, value)
                 .map_err(|problem| problem.at(Some(&self.name), &value.place))?;
         }
-        if let Some((scale, value)) = &draft.scale {
-            draft.options.rows = scaled(draft.options.rows, *scale)
+        if let (Some((scale, value)), Workload::Insert(options)) =
+            (&draft.scale, &mut draft.workload)
+        {
+            options.rows = scaled(options.rows, *scale)
                 .map_err(|problem| problem.at(Some(&self.name), &value.place))?;
+        }
+        if let Workload::Snapshot(options) = &draft.workload {
+            options.check().map_err(|error| Error::Together {
+                scenario: self.name.clone(),
+                problem: error.to_string(),
+            })?;
         }
         Ok(Scenario {
             name: cell_name(&self.name, settings, cell),
-            workload: Workload::Insert(draft.options),
+            workload: draft.workload,
             rust_allocator: draft.rust_allocator,
             sqlite_allocator: draft.sqlite_allocator,
             memsys5_heap_bytes: draft.memsys5_heap_bytes,
@@ -62,8 +79,9 @@ impl Declaration {
 /// A scenario that grows key by key.
 struct Draft<'a> {
     directory: &'a Path,
+    /// Of an insert, until its rows are known.
     scale: Option<(f64, Value)>,
-    options: InsertOptions,
+    workload: Workload,
     rust_allocator: RustAllocator,
     sqlite_allocator: SqliteAllocator,
     memsys5_heap_bytes: u64,
@@ -72,24 +90,27 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(directory: &'a Path) -> Self {
-        let options = InsertOptions {
-            rows: 1,
-            keys: KeyMode::default(),
-            seed: 1,
-            batch: 32768,
-            transaction: Transaction::default(),
-            statements: Statements::default(),
-            shrink: Shrink::default(),
-            pragma_scope: PragmaScope::default(),
-            pragmas: Vec::new(),
-            database: DatabaseKind::default().into(),
-            readings: DEFAULT_READINGS,
+    fn new(workload: WorkloadKind, directory: &'a Path) -> Self {
+        let workload = match workload {
+            WorkloadKind::Insert => Workload::Insert(InsertOptions {
+                rows: 1,
+                keys: KeyMode::default(),
+                seed: 1,
+                batch: 32768,
+                transaction: Transaction::default(),
+                statements: Statements::default(),
+                shrink: Shrink::default(),
+                pragma_scope: PragmaScope::default(),
+                pragmas: Vec::new(),
+                database: DatabaseKind::default().into(),
+                readings: DEFAULT_READINGS,
+            }),
+            WorkloadKind::Snapshot => Workload::Snapshot(SnapshotOptions::default()),
         };
         Draft {
             directory,
             scale: None,
-            options,
+            workload,
             rust_allocator: RustAllocator::default(),
             sqlite_allocator: SqliteAllocator::default(),
             memsys5_heap_bytes: default_memsys5_heap_bytes(),
@@ -107,7 +128,10 @@ impl<'a> Draft<'a> {
                     name: name.clone(),
                     value: pragma_value(name, value)?,
                 };
-                self.options.pragmas.push(pragma);
+                match &mut self.workload {
+                    Workload::Insert(options) => options.pragmas.push(pragma),
+                    Workload::Snapshot(options) => options.pragmas.push(pragma),
+                }
                 Ok(())
             }
             Key::Env(name) => {
@@ -125,30 +149,87 @@ impl<'a> Draft<'a> {
     }
 
     fn parameter(&mut self, parameter: Parameter, key: &Key, value: &Value) -> Result<(), Problem> {
-        let options = &mut self.options;
-        match parameter {
-            Parameter::Rows => options.rows = value.integer(key, 1, MOST_ROWS)?,
-            Parameter::Scale => self.scale = Some((value.factor(key)?, value.clone())),
-            Parameter::Seed => options.seed = value.integer(key, 0, u64::MAX)?,
-            Parameter::Keys => options.keys = choice(key, value)?,
-            Parameter::Batch => options.batch = value.integer(key, 1, MOST_ROWS)?,
-            Parameter::Transaction => options.transaction = choice(key, value)?,
-            Parameter::Statements => options.statements = choice(key, value)?,
-            Parameter::Shrink => options.shrink = choice(key, value)?,
-            Parameter::PragmaScope => options.pragma_scope = choice(key, value)?,
-            Parameter::Database => options.database = database(key, value)?,
-            Parameter::Readings => {
-                let readings = value.integer(key, 0, 100_000)?;
-                options.readings = u32::try_from(readings).unwrap_or(u32::MAX);
+        match (parameter, &mut self.workload) {
+            (Parameter::Scale, Workload::Insert(_)) => {
+                self.scale = Some((value.factor(key)?, value.clone()));
             }
-            Parameter::RustAllocator => self.rust_allocator = choice(key, value)?,
-            Parameter::SqliteAllocator => self.sqlite_allocator = choice(key, value)?,
-            Parameter::Memsys5Heap => self.memsys5_heap_bytes = heap_bytes(key, value)?,
-            Parameter::Preload => {
-                self.preload = preload(value.string(key)?, value, self.directory)?
+            (Parameter::RustAllocator, _) => self.rust_allocator = choice(key, value)?,
+            (Parameter::SqliteAllocator, _) => self.sqlite_allocator = choice(key, value)?,
+            (Parameter::Memsys5Heap, _) => self.memsys5_heap_bytes = heap_bytes(key, value)?,
+            (Parameter::Preload, _) => {
+                self.preload = library::preload(value.string(key)?, value, self.directory)?;
             }
+            (_, Workload::Insert(options)) => insert(options, parameter, key, value)?,
+            (_, Workload::Snapshot(options)) => snapshot(options, parameter, key, value)?,
         }
         Ok(())
+    }
+}
+
+/// A parameter of workload `insert` alone, or one that every workload has for itself.
+fn insert(
+    options: &mut InsertOptions,
+    parameter: Parameter,
+    key: &Key,
+    value: &Value,
+) -> Result<(), Problem> {
+    match parameter {
+        Parameter::Rows => options.rows = value.integer(key, 1, MOST_ROWS)?,
+        Parameter::Seed => options.seed = value.integer(key, 0, u64::MAX)?,
+        Parameter::Keys => options.keys = choice(key, value)?,
+        Parameter::Batch => options.batch = value.integer(key, 1, MOST_ROWS)?,
+        Parameter::Transaction => options.transaction = choice(key, value)?,
+        Parameter::Statements => options.statements = choice(key, value)?,
+        Parameter::Shrink => options.shrink = choice(key, value)?,
+        Parameter::PragmaScope => options.pragma_scope = choice(key, value)?,
+        Parameter::Database => options.database = database(key, value)?,
+        Parameter::Readings => {
+            let readings = value.integer(key, 0, 100_000)?;
+            options.readings = u32::try_from(readings).unwrap_or(u32::MAX);
+        }
+        _ => return Err(not_applicable(key, WorkloadKind::Insert)),
+    }
+    Ok(())
+}
+
+/// A parameter of workload `snapshot` alone, or one that every workload has for itself.
+fn snapshot(
+    options: &mut SnapshotOptions,
+    parameter: Parameter,
+    key: &Key,
+    value: &Value,
+) -> Result<(), Problem> {
+    let count = |least, most| {
+        let number = value.integer(key, least, most)?;
+        Ok(u32::try_from(number).unwrap_or(u32::MAX))
+    };
+    match parameter {
+        Parameter::Scale => options.scale = value.factor(key)?,
+        Parameter::Seed => options.seed = value.integer(key, 0, u64::MAX)?,
+        Parameter::Database => options.database = database(key, value)?,
+        Parameter::Cycles => options.cycles = Some(count(1, MOST_CYCLES)?),
+        Parameter::Workers => options.workers = count(1, MOST_WORKERS)?,
+        Parameter::Placement => options.placement = choice(key, value)?,
+        Parameter::Schema => options.schema = choice(key, value)?,
+        Parameter::Snapshot if value.text == "none" => options.snapshot = None,
+        Parameter::Snapshot => options.snapshot = Some(choice(key, value)?),
+        Parameter::Copy => options.copy = choice(key, value)?,
+        Parameter::BackupPages if value.text == "-1" => options.backup_pages = -1,
+        Parameter::BackupPages => {
+            let pages = value.integer(key, 1, i32::MAX as u64)?;
+            options.backup_pages = i32::try_from(pages).unwrap_or(i32::MAX);
+        }
+        Parameter::Dump => options.dump = choice(key, value)?,
+        Parameter::Trim => options.trim = choice(key, value)?,
+        _ => return Err(not_applicable(key, WorkloadKind::Snapshot)),
+    }
+    Ok(())
+}
+
+fn not_applicable(key: &Key, workload: WorkloadKind) -> Problem {
+    Problem::NotApplicable {
+        key: key.to_string(),
+        workload: workload.name(),
     }
 }
 
@@ -211,30 +292,4 @@ fn pragma_value(name: &str, value: &Value) -> Result<String, Problem> {
         name: name.to_owned(),
         value: value.text.clone(),
     })
-}
-
-/// `none`, or a library that is there: what is declared in a file starts from the file's directory.
-fn preload(text: &str, value: &Value, directory: &Path) -> Result<Option<PathBuf>, Problem> {
-    if text == "none" {
-        return Ok(None);
-    }
-    let path = match value.kind {
-        Kind::Bare => PathBuf::from(text),
-        _ => directory.join(text),
-    };
-    let wrong = |path: PathBuf, why: String| Problem::Preload { path, why };
-    let metadata = std::fs::metadata(&path).map_err(|e| wrong(path.clone(), e.to_string()))?;
-    if !metadata.is_file() {
-        return Err(wrong(path, "it is not a file".into()));
-    }
-    // The loader parts LD_PRELOAD at these.
-    if path.to_string_lossy().contains([' ', ':']) {
-        return Err(wrong(
-            path,
-            "the loader cannot take a path with a space or a colon".into(),
-        ));
-    }
-    std::path::absolute(&path)
-        .map(Some)
-        .map_err(|e| wrong(path, e.to_string()))
 }

@@ -79,6 +79,14 @@ impl Setting {
         setting.checked(None)
     }
 
+    /// Where its first value stands.
+    pub(crate) fn place(&self) -> Place {
+        match self.values.first() {
+            Some(value) => value.place.clone(),
+            None => Place::Argument(format!("--set {}", self.key)),
+        }
+    }
+
     /// This setting, if no value stands in it twice.
     pub(crate) fn checked(self, scenario: Option<&str>) -> Result<Setting, Error> {
         for (index, value) in self.values.iter().enumerate() {
