@@ -117,15 +117,66 @@ fn a_key_of_another_workload_is_told_apart() {
         "snapshot",
         "trim",
     ] {
-        let argument = format!("{key}=1");
+        // A value that the key can have.
+        let value = match key {
+            "workers" | "backup_pages" => "1",
+            "placement" => "one-thread",
+            "schema" => "flat",
+            "trim" => "never",
+            _ => "none",
+        };
+        let argument = format!("{key}={value}");
         refused(
-            &["run", "--set", &argument],
-            &[key, "does not apply to workload insert"],
+            &["run", "insert-10m", "--set", &argument],
+            &[key, "applies to workload snapshot", "leave it out"],
         );
     }
     refused(
-        &["run", "--cycles", "3"],
-        &["--cycles 3", "does not apply to workload insert"],
+        &["run", "insert-10m", "--cycles", "3"],
+        &["--cycles 3", "applies to workload snapshot"],
+    );
+    refused(
+        &["run", "snapshot-memory", "--rows", "3"],
+        &["--rows 3", "applies to workload insert"],
+    );
+}
+
+#[test]
+fn settings_that_do_not_go_together_are_told_so() {
+    for (settings, words) in [
+        (
+            &["snapshot=none", "dump=none"][..],
+            &["snapshot and dump are both none"][..],
+        ),
+        (
+            &["copy=vacuum-into", "snapshot=memory"],
+            &["VACUUM INTO", "memory-named"],
+        ),
+        (&["copy=serialize"], &["serialized", "memory"]),
+        (&["scale=1000"], &["scale", "100"]),
+        (&["backup_pages=0"], &["backup_pages is 0"]),
+        (&["workers=0"], &["workers is 0", "from 1 to 256"]),
+        (&["placement=anywhere"], &["one-thread", "rotate-per-cycle"]),
+        (
+            &["database=memory-shared", "snapshot=memory-shared"],
+            &["a process has one"],
+        ),
+    ] {
+        let sets = settings.iter().flat_map(|set| ["--set", *set]);
+        let arguments: Vec<&str> = ["run", "snapshot-memory"].into_iter().chain(sets).collect();
+        refused(&arguments, words);
+    }
+}
+
+#[test]
+fn what_does_not_fit_into_memory_is_refused_with_the_arithmetic_and_a_scale() {
+    refused(
+        &["run", "snapshot-memory", "--scale", "100"],
+        &["snapshot-memory", "4 arenas x", "can be had", "--scale"],
+    );
+    refused(
+        &["serve", "--scale", "100"],
+        &["snapshot-memory", "4 arenas x", "--scale"],
     );
 }
 

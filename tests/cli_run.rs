@@ -140,6 +140,28 @@ fn a_connection_that_leaked_statements_keep_open_is_said_to_be_so() {
 }
 
 #[test]
+fn csv_has_a_row_for_each_term_of_each_phase_of_each_scenario_once() {
+    let directory = TempDir::new().unwrap();
+    let output = run(directory.path(), &["--format", "csv", "--out", "out"])
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let (head, rows) = text.split_once('\n').unwrap();
+    assert!(head.starts_with("scenario,phase,cycle,partial,"), "{head}");
+    let live = |phase: &str| {
+        let row = format!(",{phase},,false,");
+        let rows = rows.lines().filter(|line| line.contains(&row));
+        rows.filter(|line| line.contains(",sqlite,live,,true,"))
+            .count()
+    };
+    for phase in ["fill", "close"] {
+        assert_eq!(live(phase), 2, "{text}");
+    }
+    // An insert has no cycles.
+    assert!(!directory.path().join("out/cycles.csv").exists());
+}
+
+#[test]
 fn a_reader_that_went_away_does_not_end_the_run() {
     for format in ["table", "json", "csv"] {
         let directory = TempDir::new().unwrap();

@@ -7,12 +7,16 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod common;
 mod env;
+mod fit;
 mod list;
 mod output;
+mod pace;
 mod progress;
 mod run;
 mod run_dir;
+mod serve;
 mod watcher;
 
 /// How a command ends.
@@ -69,7 +73,8 @@ impl Failure {
 /// Criterion benchmarks and a memory ledger for SQLite under Rust: every resident byte, by owner.
 ///
 /// Without a command the standard set runs: the reported 10-million-row insert, under SQLite's
-/// default allocator and under an arena of its own.
+/// default allocator and under an arena of its own, and the reported snapshot service with its
+/// variants, at the largest scale that fits into 150 s.
 #[derive(Debug, Parser)]
 #[command(name = "sqlite-membench", version, about, after_help = EXIT_CODES)]
 struct Cli {
@@ -86,6 +91,8 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Show the scenarios, built in and from --scenarios DIR
     List(list::Arguments),
+    /// Serve the snapshot testee, to ask it for cycles and watch it with your own tools
+    Serve(Box<serve::Arguments>),
     /// Show what is recorded about this machine, and what cannot be measured here and why
     Env(env::Arguments),
 }
@@ -119,6 +126,7 @@ pub fn main() -> ExitCode {
         .collect();
     let done = match cli.command {
         Some(Command::Run(arguments)) => run::run(&arguments, argv),
+        Some(Command::Serve(arguments)) => serve::run(&arguments, argv),
         Some(Command::List(arguments)) => list::run(&arguments),
         Some(Command::Env(arguments)) => env::run(&arguments),
         None => Err(Failure::usage(anyhow::anyhow!(

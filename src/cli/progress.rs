@@ -13,22 +13,29 @@ use crate::report::format::{count, nanoseconds};
 pub(super) struct Progress {
     shown: bool,
     name: String,
-    phase: String,
+    /// The phase and cycle that the bar is of, and whether it has an end.
+    of: Option<(String, Option<u32>, bool)>,
     bar: Option<ProgressBar>,
 }
 
-const TEMPLATE: &str = "{prefix}\n  {msg:<6} {wide_bar} {human_pos}/{human_len} rows {rate}";
+/// With `UNIT` for what is counted.
+const BAR: &str = "{prefix}\n  {msg:<6} {wide_bar} {human_pos}/{human_len} UNIT {rate}";
+/// Where nobody knows how many there will be.
+const SPINNER: &str = "{prefix}\n  {msg:<6} {spinner} {human_pos} UNIT {rate}";
 
-/// Rows a second over the phase so far, and the time left at that rate; nothing of it too soon.
+/// Rows or pages a second over the phase so far, and the time left at that rate; nothing of it too soon.
 fn write_rate(state: &ProgressState, out: &mut dyn Write) {
     let seconds = state.elapsed().as_secs_f64();
     if seconds < 0.5 || state.pos() == 0 {
         return;
     }
     let rate = state.pos() as f64 / seconds;
-    let left = state.len().unwrap_or(0).saturating_sub(state.pos()) as f64 / rate;
-    let left = nanoseconds((left * 1e9) as u64);
-    let _ = write!(out, "{}/s, {left} left", count(rate as u64));
+    let _ = write!(out, "{}/s", count(rate as u64));
+    if let Some(length) = state.len() {
+        let left = length.saturating_sub(state.pos()) as f64 / rate;
+        let left = nanoseconds((left * 1e9) as u64);
+        let _ = write!(out, ", {left} left");
+    }
 }
 
 impl Progress {
@@ -37,7 +44,7 @@ impl Progress {
         Progress {
             shown,
             name: String::new(),
-            phase: String::new(),
+            of: None,
             bar: None,
         }
     }
@@ -52,9 +59,10 @@ impl Progress {
         if !self.shown {
             return;
         }
-        if self.phase != progress.phase {
+        let of = (progress.phase.clone(), progress.cycle, progress.total > 0);
+        if self.of.as_ref() != Some(&of) {
             self.clear();
-            self.phase.clone_from(&progress.phase);
+            self.of = Some(of);
         }
         let bar = self
             .bar
@@ -64,7 +72,7 @@ impl Progress {
 
     /// Takes the bar away, so that a table can stand where it was.
     pub(super) fn clear(&mut self) {
-        self.phase.clear();
+        self.of = None;
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
@@ -73,14 +81,62 @@ impl Progress {
 
 fn new_bar(name: &str, progress: &ProgressRecord) -> ProgressBar {
     let target = ProgressDrawTarget::stderr_with_hz(8);
-    let bar = ProgressBar::with_draw_target(Some(progress.total), target);
-    if let Ok(style) = ProgressStyle::with_template(TEMPLATE) {
+    let total = (progress.total > 0).then_some(progress.total);
+    let bar = ProgressBar::with_draw_target(total, target);
+    if let Ok(style) = ProgressStyle::with_template(&template(progress)) {
         let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
             write_rate(state, out);
         });
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }
     bar.set_prefix(name.to_owned());
-    bar.set_message(progress.phase.clone());
+    bar.set_message(message(progress));
     bar
+}
+
+/// What `progress` counts, in a line with an end or without.
+fn template(progress: &ProgressRecord) -> String {
+    let unit = if progress.phase == "backup" {
+        "pages"
+    } else {
+        "rows"
+    };
+    let line = if progress.total > 0 { BAR } else { SPINNER };
+    line.replace("UNIT", unit)
+}
+
+/// `fill`, or `backup, cycle 3`.
+fn message(progress: &ProgressRecord) -> String {
+    match progress.cycle {
+        Some(cycle) if cycle > 0 => format!("{}, cycle {}", progress.phase, count(cycle.into())),
+        _ => progress.phase.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bar_says_what_it_counts_and_in_which_cycle() {
+        let progress = |phase: &str, cycle, total| ProgressRecord {
+            phase: phase.into(),
+            cycle,
+            done: 5,
+            total,
+        };
+        let fill = progress("fill", Some(0), 10);
+        assert_eq!(message(&fill), "fill");
+        assert!(template(&fill).contains("{human_pos}/{human_len} rows"));
+        let backup = progress("backup", Some(1200), 10);
+        assert_eq!(message(&backup), "backup, cycle 1,200");
+        assert!(template(&backup).contains("{human_pos}/{human_len} pages"));
+        let dump = progress("dump", Some(3), 0);
+        assert!(template(&dump).contains("{human_pos} rows"));
+        for one in [&fill, &backup, &dump] {
+            assert!(ProgressStyle::with_template(&template(one)).is_ok());
+            let bar = new_bar("s", one);
+            assert_eq!(bar.length(), (one.total > 0).then_some(10));
+        }
+    }
 }

@@ -1,12 +1,17 @@
 //! What `run` shows while the harness runs, and what it keeps for the end.
 
-use std::path::Path;
+use std::fs::File;
+use std::io::{self, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
 use super::output::{Output, complain, layout};
+use super::pace::Pace;
 use super::progress::Progress;
 use super::run::RunFormat;
 use crate::harness::Watcher;
-use crate::record::Line;
+use crate::record::{Line, Reader};
+use crate::report::cycles::Cycles;
+use crate::report::cycles::table::{self, Series};
 use crate::report::layout::Layout;
 use crate::report::summary::{self, Summary};
 use crate::report::{ScenarioReport, csv, describe, json, terminal};
@@ -18,15 +23,22 @@ pub(super) struct Show {
     format: RunFormat,
     progress: Progress,
     output: Output,
+    /// The record, and where in it the current scenario begins.
+    record: PathBuf,
+    begin: u64,
     current: Option<ScenarioReport>,
     kept: Vec<ScenarioReport>,
     layout: Layout,
     summaries: Vec<Summary>,
+    series: Vec<Series>,
     over_bound: Vec<String>,
+    /// Of a set whose snapshots get the scale that fits.
+    pub(super) pace: Option<Pace>,
 }
 
 impl Show {
-    pub(super) fn new(format: RunFormat, quiet: bool) -> Self {
+    /// `record` is where the harness will write.
+    pub(super) fn new(format: RunFormat, quiet: bool, record: PathBuf) -> Self {
         let mut output = Output::default();
         if format == RunFormat::Csv {
             output.write(csv::write_header);
@@ -35,11 +47,15 @@ impl Show {
             format,
             progress: Progress::new(quiet),
             output,
+            record,
+            begin: 0,
             current: None,
             kept: Vec::new(),
             layout: layout(),
             summaries: Vec::new(),
+            series: Vec::new(),
             over_bound: Vec::new(),
+            pace: None,
         }
     }
 
@@ -55,9 +71,10 @@ impl Show {
             (RunFormat::Json, Some(record)) => self
                 .output
                 .write(|out| json::write(out, run_id, environment, &self.kept, record)),
-            (RunFormat::Table, _) => self
-                .output
-                .write(|out| summary::write(out, &self.summaries, self.layout)),
+            (RunFormat::Table, _) => self.output.write(|out| {
+                table::write(out, &self.series, self.layout)?;
+                summary::write(out, &self.summaries, self.layout)
+            }),
             (RunFormat::Json | RunFormat::Csv, _) => {}
         }
         (self.output, self.over_bound)
@@ -85,20 +102,46 @@ impl Show {
                 self.summaries.push(Summary::of(&report));
                 self.output
                     .write(|out| terminal::write(out, &report, self.layout));
+                let (name, cycles) = (report.name, report.cycles);
+                self.series.push(Series { name, cycles });
             }
-            RunFormat::Csv => self.output.write(|out| csv::write(out, &report)),
+            RunFormat::Csv => {
+                let (record, begin) = (&self.record, self.begin);
+                self.output.write(|out| write_csv(out, record, begin));
+            }
             // Its phases are in the record.
             RunFormat::Json => {
                 report.phases = Vec::new();
+                report.cycles = Cycles::default();
                 self.kept.push(report);
             }
         }
     }
 }
 
+/// The rows of the scenario whose lines begin at byte `begin` of `record` and go to its end.
+fn write_csv(out: &mut dyn Write, record: &Path, begin: u64) -> io::Result<()> {
+    let mut file = match File::open(record) {
+        // Nothing was ever recorded.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    file.seek(SeekFrom::Start(begin))?;
+    let name = record.display().to_string();
+    csv::write(out, Reader::over(BufReader::new(file), &name))
+}
+
 impl Watcher for Show {
+    fn prepare(&mut self, scenario: &mut Scenario) {
+        if let Some(pace) = &mut self.pace {
+            self.progress.clear();
+            pace.prepare(scenario);
+        }
+    }
+
     fn scenario_started(&mut self, scenario: &Scenario) {
         self.end_scenario();
+        self.begin = self.record.metadata().map_or(0, |file| file.len());
         self.current = Some(ScenarioReport::new(scenario));
         self.progress.start(&scenario.name);
     }
@@ -129,8 +172,9 @@ mod tests {
         let scenario = &Catalogue::built_in()
             .unwrap()
             .resolve(&Selection::default())
-            .unwrap()[0];
-        let mut show = Show::new(RunFormat::Json, true);
+            .unwrap()
+            .scenarios[0];
+        let mut show = Show::new(RunFormat::Json, true, PathBuf::new());
         show.scenario_started(scenario);
         let name = &scenario.name;
         for n in 0..10_000u64 {

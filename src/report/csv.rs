@@ -1,54 +1,79 @@
 //! One row for each scenario, phase and term, in bytes and nanoseconds.
+//!
+//! Made of the record, a phase at a time: a run of any length is held in memory nowhere.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use super::ScenarioReport;
+use crate::record::{Line, PhaseRecord, ReadError};
 
 /// The names of the columns.
 pub fn write_header(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "scenario,phase,partial,elapsed_ns,rss_bytes,peak_rss_bytes,owner,term,within,counts,bytes,source"
+        "scenario,phase,cycle,partial,elapsed_ns,rss_bytes,peak_rss_bytes,owner,term,within,counts,bytes,source"
     )
 }
 
-/// The rows of one scenario; `unattributed` has a row like any term.
-pub fn write(out: &mut dyn Write, report: &ScenarioReport) -> io::Result<()> {
-    for phase in &report.phases {
-        let ledger = &phase.ledger;
-        let start = format!(
-            "{},{},{},{},{},{}",
-            field(&report.name),
-            field(&phase.phase),
-            phase.partial,
-            phase.elapsed_ns,
-            ledger.rss_bytes,
-            phase.peak_rss_bytes
-        );
-        for term in &ledger.terms {
-            writeln!(
-                out,
-                "{start},{},{},{},{},{},{}",
-                field(&term.owner),
-                field(&term.term),
-                field(term.within.as_deref().unwrap_or("")),
-                term.counts,
-                term.bytes,
-                field(&term.source)
-            )?;
+/// The rows of one scenario, from its lines: the ends of its phases, and the last reading of one
+/// that never ended.
+pub fn write(
+    out: &mut dyn Write,
+    lines: impl Iterator<Item = Result<Line, ReadError>>,
+) -> io::Result<()> {
+    let mut last_reading = None;
+    for line in lines {
+        let Line::Phase(phase) = line.map_err(io::Error::other)? else {
+            continue;
+        };
+        if phase.reading.is_some() {
+            last_reading = Some(phase);
+        } else {
+            last_reading = None;
+            write_phase(out, &phase)?;
         }
-        let unattributed = ledger.unattributed_bytes;
+    }
+    last_reading.map_or(Ok(()), |mut reading| {
+        reading.partial = true;
+        write_phase(out, &reading)
+    })
+}
+
+/// `unattributed` has a row like any term.
+fn write_phase(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
+    let ledger = &phase.ledger;
+    let cycle = phase.cycle.map(|cycle| cycle.to_string());
+    let start = format!(
+        "{},{},{},{},{},{},{}",
+        field(&phase.scenario),
+        field(&phase.phase),
+        cycle.unwrap_or_default(),
+        phase.partial,
+        phase.elapsed_ns,
+        ledger.rss_bytes,
+        phase.peak_rss_bytes
+    );
+    for term in &ledger.terms {
         writeln!(
             out,
-            "{start},unattributed,unattributed,,true,{unattributed},rss less every term that counts"
+            "{start},{},{},{},{},{},{}",
+            field(&term.owner),
+            field(&term.term),
+            field(term.within.as_deref().unwrap_or("")),
+            term.counts,
+            term.bytes,
+            field(&term.source)
         )?;
     }
-    Ok(())
+    let unattributed = ledger.unattributed_bytes;
+    writeln!(
+        out,
+        "{start},unattributed,unattributed,,true,{unattributed},rss less every term that counts"
+    )
 }
 
 /// Quoted where a comma, a quote or a line's end would part it.
-fn field(text: &str) -> Cow<'_, str> {
+pub(super) fn field(text: &str) -> Cow<'_, str> {
     if text.contains([',', '"', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\"")).into()
     } else {
@@ -58,21 +83,47 @@ fn field(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::cycles::samples::lines;
     use super::super::samples;
+    use super::*;
+
+    fn text(lines: impl IntoIterator<Item = Line>) -> String {
+        let mut out = Vec::new();
+        write(&mut out, lines.into_iter().map(Ok)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
 
     #[test]
     fn counted_rows_of_a_phase_add_up_to_its_rss() {
-        let mut out = Vec::new();
-        super::write(&mut out, &samples::report()).unwrap();
-        let text = String::from_utf8(out).unwrap();
+        let text = text(samples::report().phases.into_iter().map(Line::Phase));
         let fill: Vec<Vec<&str>> = text
             .lines()
             .filter_map(|line| line.strip_prefix("\"s[a=1,b=2]\",fill,"))
             .map(|line| line.split(',').collect())
             .collect();
-        let counted = fill.iter().filter(|row| row[7] == "true");
-        let sum: i64 = counted.map(|row| row[8].parse::<i64>().unwrap()).sum();
-        assert_eq!(sum.to_string(), fill[0][2]);
+        let counted = fill.iter().filter(|row| row[8] == "true");
+        let sum: i64 = counted.map(|row| row[9].parse::<i64>().unwrap()).sum();
+        assert_eq!(sum.to_string(), fill[0][3]);
         assert!(text.contains("\"a \"\"test\"\", no more\""));
+    }
+
+    #[test]
+    fn every_phase_of_every_cycle_has_its_rows_and_so_has_one_that_never_ended() {
+        let mut lines = lines("s", &[560, 1000, 1500]);
+        let text_of_all = text(lines.clone());
+        for start in [
+            "s,fill,0,false,",
+            "s,dump,1,false,",
+            "s,dump,2,false,",
+            "s,close,,false,",
+        ] {
+            assert!(text_of_all.contains(&format!("\n{start}")) || text_of_all.starts_with(start));
+        }
+        let Some(Line::Phase(phase)) = lines.get_mut(6) else {
+            panic!()
+        };
+        phase.reading = Some(1);
+        lines.truncate(7);
+        assert!(text(lines).contains("\ns,dispose,2,true,"));
     }
 }

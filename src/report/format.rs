@@ -15,6 +15,12 @@ pub fn unsigned_bytes(count: u64) -> String {
     bytes(i64::try_from(count).unwrap_or(i64::MAX))
 }
 
+/// [`bytes`] with its sign: `+1.5 MiB`, `-3.0 MiB`, `0`.
+pub fn signed_bytes(count: i64) -> String {
+    let sign = if count > 0 { "+" } else { "" };
+    format!("{sign}{}", bytes(count))
+}
+
 /// `10,000,000`
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -26,6 +32,24 @@ pub fn count(number: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+/// [`count`] with its sign: `+12`, `-3`, `0`.
+pub fn signed_count(number: i64) -> String {
+    let sign = match number {
+        0 => "",
+        1.. => "+",
+        _ => "-",
+    };
+    format!("{sign}{}", count(number.unsigned_abs()))
+}
+
+/// MiB without the unit: `1,429.9`, `-0.3`.
+pub fn mebibytes(bytes: i64) -> String {
+    let tenths = (bytes as f64 / 1048576.0 * 10.0).round() as i64;
+    let sign = if tenths < 0 { "-" } else { "" };
+    let tenths = tenths.unsigned_abs();
+    format!("{sign}{}.{}", count(tenths / 10), tenths % 10)
 }
 
 /// `12 ms`, `20.8 s`, `3 m 20 s`.
@@ -76,6 +100,15 @@ mod tests {
         assert_eq!(bytes(-(3 << 20)), "-3.0 MiB");
         assert_eq!(count(7), "7");
         assert_eq!(count(1_112_064), "1,112,064");
+        assert_eq!(signed_count(1200), "+1,200");
+        assert_eq!(
+            (signed_count(0), signed_count(-3)),
+            ("0".into(), "-3".into())
+        );
+        assert_eq!(signed_bytes(3 << 20), "+3.0 MiB");
+        assert_eq!(mebibytes(1500 << 20), "1,500.0");
+        assert_eq!(mebibytes(-(300 << 10)), "-0.3");
+        assert_eq!(mebibytes(-1), "0.0");
         assert_eq!(nanoseconds(12_000_000), "12 ms");
         assert_eq!(nanoseconds(200_000_000_000), "3 m 20 s");
         assert_eq!(share(1, 0), "");

@@ -1,17 +1,20 @@
 //! One JSON object for a whole run.
 //!
-//! Phases are copied from the record, line by line, readings and all: a run of any length is held
-//! in memory nowhere.
+//! Phases are copied from the record, line by line, readings and all, and the readings of cycles
+//! made of it: a run of any length is held in memory nowhere.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, BufReader, Write};
+use std::iter::Peekable;
 use std::path::Path;
 
 use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 
-use super::ScenarioReport;
+use super::cycles::CycleReading;
+use super::cycles::export::Readings;
+use super::{ScenarioReport, scenario_of};
 use crate::record::{Line, Reader, ResultRecord};
 
 #[derive(Serialize)]
@@ -27,6 +30,8 @@ struct Scenario<'a> {
     parameters: &'a serde_json::Map<String, serde_json::Value>,
     /// As in the record.
     phases: Phases<'a>,
+    /// One for each cycle; empty where the workload has none.
+    cycles: Cycles<'a>,
     /// Null until there are verdicts over a series of ledgers.
     verdict: Option<()>,
     result: Option<&'a ResultRecord>,
@@ -34,7 +39,11 @@ struct Scenario<'a> {
 }
 
 impl<'a> Scenario<'a> {
-    fn of(report: &'a ScenarioReport, lines: &'a RefCell<Lines>) -> Self {
+    fn of(
+        report: &'a ScenarioReport,
+        lines: &'a RefCell<Lines>,
+        readings: &'a RefCell<Ahead>,
+    ) -> Self {
         let error = report.errors.first();
         Scenario {
             name: &report.name,
@@ -42,6 +51,10 @@ impl<'a> Scenario<'a> {
             phases: Phases {
                 scenario: &report.name,
                 lines,
+            },
+            cycles: Cycles {
+                scenario: &report.name,
+                readings,
             },
             verdict: None,
             result: report.result.as_ref(),
@@ -93,14 +106,37 @@ impl Serialize for Phases<'_> {
     }
 }
 
-fn scenario_of(line: &Line) -> Option<&str> {
-    match line {
-        Line::Scenario(record) => Some(&record.scenario),
-        Line::Phase(record) => Some(&record.scenario),
-        Line::Sample(record) => Some(&record.scenario),
-        Line::Result(record) => Some(&record.scenario),
-        Line::Error(record) => record.scenario.as_deref(),
-        Line::Run(_) | Line::Environment(_) | Line::Listening(_) | Line::Progress(_) => None,
+/// The readings of a record, which is read a second time for them: they stand behind the phases.
+type Ahead = Peekable<Readings<BufReader<File>>>;
+
+/// The readings of one scenario, which stand together in a record.
+struct Cycles<'a> {
+    scenario: &'a str,
+    readings: &'a RefCell<Ahead>,
+}
+
+/// Says whose it is, so that the readings of all scenarios can be laid together.
+#[derive(Serialize)]
+struct Cycle<'a> {
+    scenario: &'a str,
+    #[serde(flatten)]
+    reading: CycleReading,
+}
+
+impl Serialize for Cycles<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut cycles = serializer.serialize_seq(None)?;
+        let mut readings = self.readings.borrow_mut();
+        let ours = |item: &Result<(String, _), _>| {
+            item.as_ref()
+                .map_or(true, |(scenario, _)| scenario == self.scenario)
+        };
+        while let Some(item) = readings.next_if(ours) {
+            let (_, reading) = item.map_err(S::Error::custom)?;
+            let scenario = self.scenario;
+            cycles.serialize_element(&Cycle { scenario, reading })?;
+        }
+        cycles.end()
     }
 }
 
@@ -117,12 +153,14 @@ pub fn write(
         reader: Reader::open(record).map_err(io::Error::other)?,
         ahead: None,
     });
+    let readings = Readings::open(record).map_err(io::Error::other)?;
+    let readings = RefCell::new(readings.peekable());
     let run = Run {
         run_id,
         environment,
         scenarios: reports
             .iter()
-            .map(|report| Scenario::of(report, &lines))
+            .map(|report| Scenario::of(report, &lines, &readings))
             .collect(),
     };
     serde_json::to_writer_pretty(&mut *out, &run)?;
@@ -131,6 +169,7 @@ pub fn write(
 
 #[cfg(test)]
 mod tests {
+    use super::super::cycles::samples::lines as samples_of_cycles;
     use super::super::samples;
     use super::*;
     use crate::record::{ErrorRecord, Writer};
@@ -168,13 +207,52 @@ mod tests {
         write(&mut out, "id", &serde_json::Map::new(), &reports, &record).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
         let scenario = &value["scenarios"][0];
-        for key in ["name", "parameters", "phases", "verdict", "result", "error"] {
+        for key in [
+            "name",
+            "parameters",
+            "phases",
+            "cycles",
+            "verdict",
+            "result",
+            "error",
+        ] {
             assert!(scenario.get(key).is_some(), "{key}");
         }
+        assert_eq!(scenario["cycles"], serde_json::json!([]));
         assert!(scenario["error"].is_null());
         let phases = |index: usize| value["scenarios"][index]["phases"].clone();
         assert_eq!(phases(0), serde_json::to_value([reading, end]).unwrap());
         assert_eq!(phases(1), serde_json::json!([]));
         assert_eq!(phases(2), serde_json::to_value([other]).unwrap());
+    }
+    #[test]
+    fn every_cycle_of_a_scenario_has_its_reading() {
+        let directory = tempfile::tempdir().unwrap();
+        let record = directory.path().join("record.jsonl");
+        let mut writer = Writer::create(&record).unwrap();
+        let lines = [("a", &[560, 1000, 1500][..]), ("none", &[]), ("b", &[570])];
+        for (scenario, rss) in lines {
+            for line in samples_of_cycles(scenario, rss) {
+                writer.append(&line).unwrap();
+            }
+        }
+        let reports = ["a", "none", "never began", "b"].map(|name| ScenarioReport {
+            name: name.into(),
+            ..ScenarioReport::default()
+        });
+        let mut out = Vec::new();
+        write(&mut out, "id", &serde_json::Map::new(), &reports, &record).unwrap();
+        let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        let cycles = |index: usize| value["scenarios"][index]["cycles"].as_array().unwrap();
+        let counts: Vec<usize> = (0..4).map(|index| cycles(index).len()).collect();
+        assert_eq!(counts, [3, 0, 0, 1]);
+        let expected = serde_json::json!({
+            "scenario": "a", "cycle": 2, "partial": false, "rss_bytes": 1500_i64 << 20,
+            "sqlite_live_bytes": 551 << 20, "retained_bytes": 940 << 20, "open_files": 4,
+            "arenas": 3, "peak_rss_bytes": 2024_i64 << 20, "elapsed_ns": 6_000_000_000_i64,
+            "unattributed_bytes": 0,
+        });
+        assert_eq!(cycles(0)[2], expected);
+        assert_eq!(value["scenarios"][0]["phases"].as_array().unwrap().len(), 8);
     }
 }

@@ -11,8 +11,6 @@ const SHARE: usize = 9;
 /// ` ok bound ±1234.5 MiB` and the spaces before it.
 const BOUND: usize = 23;
 const TREE: usize = 2 + NAME + SIZE + SHARE;
-/// The table of phases with all its columns.
-const PHASES: usize = 80;
 
 /// How many columns there are; `None` where nobody looks at columns.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -41,9 +39,9 @@ impl Layout {
         }
     }
 
-    /// Whether the table of phases has all its columns.
-    pub fn has_all_columns(self) -> bool {
-        self.columns() >= PHASES
+    /// Whether a line of so many columns fits.
+    pub fn has_room_for(self, columns: usize) -> bool {
+        self.columns() >= columns
     }
 
     /// `parts` joined by `between`, in as many lines as it takes; a part is never divided.

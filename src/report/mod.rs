@@ -1,18 +1,22 @@
 //! What a person or a program reads after a run: a table, one JSON object, CSV.
 //!
 //! Built from the lines of the record and from nothing else. A [`ScenarioReport`] keeps the ends
-//! of phases, the result and the errors; of the samples it keeps the peak and of the readings the
-//! last one and the fullest, so that it does not grow with the length of a run.
+//! of phases, the result and the errors; of phases that repeat it keeps those of the last cycle and
+//! sums, of the samples the peak and of the readings the last one and the fullest, so that it does
+//! not grow with the length of a run.
 
 use crate::record::{ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord};
 use crate::scenario::Scenario;
+use cycles::Cycles;
 use extremes::Extremes;
 
 pub mod csv;
+pub mod cycles;
 pub mod extremes;
 pub mod format;
 pub mod json;
 pub mod layout;
+mod phases;
 mod style;
 pub mod summary;
 pub mod terminal;
@@ -27,7 +31,8 @@ pub struct ScenarioReport {
     pub parameters: serde_json::Map<String, serde_json::Value>,
     /// What the testee said of itself; absent where it never got so far.
     pub scenario: Option<ScenarioRecord>,
-    /// The ends of phases; the last reading too, where its phase never ended.
+    /// The ends of phases, of the cycles' those of the last one; the last reading too, where its
+    /// phase never ended.
     pub phases: Vec<PhaseRecord>,
     /// What the workload left behind.
     pub result: Option<ResultRecord>,
@@ -37,6 +42,9 @@ pub struct ScenarioReport {
     pub extremes: Extremes,
     /// The largest sample taken from outside.
     pub peak_sample_bytes: u64,
+    /// Its cycles, where it has any.
+    pub cycles: Cycles,
+    elapsed_ns: u64,
     last_reading: Option<PhaseRecord>,
     over_bound: Vec<String>,
 }
@@ -48,6 +56,23 @@ pub fn describe(error: &ErrorRecord) -> String {
         message.clone()
     } else {
         format!("{what}: {message}")
+    }
+}
+
+/// Whether a phase belongs to a cycle that is not the fill's.
+fn repeats(phase: &PhaseRecord) -> bool {
+    phase.cycle.is_some_and(|cycle| cycle > 0)
+}
+
+/// Whose line it is; `None` for one of the run.
+fn scenario_of(line: &Line) -> Option<&str> {
+    match line {
+        Line::Scenario(record) => Some(&record.scenario),
+        Line::Phase(record) => Some(&record.scenario),
+        Line::Sample(record) => Some(&record.scenario),
+        Line::Result(record) => Some(&record.scenario),
+        Line::Error(record) => record.scenario.as_deref(),
+        Line::Run(_) | Line::Environment(_) | Line::Listening(_) | Line::Progress(_) => None,
     }
 }
 
@@ -77,6 +102,7 @@ impl ScenarioReport {
             self.extremes.see(phase);
             self.see_bound(phase);
         }
+        self.cycles.line(line);
         match line {
             Line::Scenario(record) => {
                 self.parameters = record.parameters.clone();
@@ -87,7 +113,7 @@ impl ScenarioReport {
             }
             Line::Phase(phase) => {
                 self.last_reading = None;
-                self.phases.push(phase.clone());
+                self.end_phase(phase.clone());
             }
             Line::Sample(sample) => {
                 self.peak_sample_bytes = self.peak_sample_bytes.max(sample.rss_bytes);
@@ -100,10 +126,25 @@ impl ScenarioReport {
 
     /// After the last line: a phase that never ended is shown by its last reading.
     pub fn ended(&mut self) {
+        self.cycles.ended();
         if let Some(mut reading) = self.last_reading.take() {
             reading.partial = true;
-            self.phases.push(reading);
+            self.end_phase(reading);
         }
+    }
+
+    fn end_phase(&mut self, phase: PhaseRecord) {
+        self.elapsed_ns = self.elapsed_ns.saturating_add(phase.elapsed_ns);
+        if repeats(&phase) {
+            let other = |one: &PhaseRecord| repeats(one) && one.cycle != phase.cycle;
+            self.phases.retain(|one| !other(one));
+        }
+        self.phases.push(phase);
+    }
+
+    /// Of all phases together.
+    pub fn elapsed_ns(&self) -> u64 {
+        self.elapsed_ns
     }
 
     /// The most that was ever resident, by whoever saw most; 0 where nobody looked.
@@ -112,7 +153,7 @@ impl ScenarioReport {
         let result = self.result.as_ref().map(|result| result.peak_rss_bytes);
         phases
             .chain(result)
-            .chain([self.peak_sample_bytes])
+            .chain([self.peak_sample_bytes, self.cycles.peak_rss_bytes()])
             .max()
             .unwrap_or(0)
     }
@@ -145,7 +186,7 @@ pub(crate) mod samples {
     use super::*;
     use crate::record::TermRecord;
 
-    fn term(owner: &'static str, term: &'static str, bytes: i64) -> TermRecord {
+    pub(crate) fn term(owner: &'static str, term: &'static str, bytes: i64) -> TermRecord {
         TermRecord {
             owner: owner.into(),
             term: term.into(),
@@ -291,6 +332,31 @@ mod tests {
         assert_eq!(report.over_bound(), ["inside fill"]);
         report.line(&Line::Phase(samples::phase("close", 20 << 20)));
         assert_eq!(report.over_bound(), ["inside fill", "after close"]);
+    }
+
+    #[test]
+    fn of_many_cycles_the_phases_of_the_last_one_are_kept() {
+        let mut report = ScenarioReport::default();
+        let rss: Vec<i64> = (560..860).collect();
+        for line in cycles::samples::lines("s", &rss) {
+            report.line(&line);
+        }
+        report.ended();
+        let kept = report.phases.iter().map(|p| (p.phase.as_str(), p.cycle));
+        let last = Some(299);
+        assert_eq!(
+            kept.collect::<Vec<_>>(),
+            [
+                ("fill", Some(0)),
+                ("backup", last),
+                ("dump", last),
+                ("dispose", last),
+                ("close", None)
+            ]
+        );
+        assert_eq!(report.elapsed_ns(), 2_000_000_000 * (2 + 3 * 299));
+        assert_eq!(report.peak_bytes(), (859 + 524) << 20);
+        assert_eq!(report.cycles.count(), 300);
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
+use super::cycles::Quantity;
 use super::extremes::{Extremes, allowance};
-use super::format::{bytes, count, nanoseconds, unsigned_bytes};
-use super::layout::{Layout, SIZE};
+use super::format::{bytes, count, nanoseconds, signed_bytes, unsigned_bytes};
+use super::layout::Layout;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
-use super::tree::{mark, write_ledger};
-use super::{ScenarioReport, describe};
+use super::tree::write_ledger;
+use super::{ScenarioReport, describe, phases, repeats};
 use crate::record::{AbsentRecord, PhaseRecord, ScenarioRecord};
 use crate::workload::pragmas::took;
 
@@ -22,7 +23,7 @@ pub fn write(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io
     if report.phases.is_empty() {
         return writeln!(out);
     }
-    write_phases(out, &report.phases, layout)?;
+    phases::write(out, report, layout)?;
     if let Some(reading) = report.extremes.given_back(&report.phases) {
         write_ledger(out, reading, layout)?;
     }
@@ -38,21 +39,53 @@ fn write_text(out: &mut dyn Write, text: &str, style: Style, layout: Layout) -> 
     lines.try_for_each(|line| writeln!(out, "  {style}{line}{style:#}"))
 }
 
+/// What a scenario with cycles is told by, in words; nothing for one without.
+fn cycle_parameters(report: &ScenarioReport) -> Vec<String> {
+    let value = |name: &str| match report.parameters.get(name) {
+        Some(serde_json::Value::String(text)) => Some(text.clone()),
+        Some(serde_json::Value::Null) | None => None,
+        Some(other) => Some(other.to_string()),
+    };
+    if value("snapshot").is_none() {
+        return Vec::new();
+    }
+    [
+        "scale",
+        "schema",
+        "database",
+        "snapshot",
+        "dump",
+        "workers",
+        "placement",
+        "trim",
+    ]
+    .into_iter()
+    .filter_map(|name| Some(format!("{name} {}", value(name)?)))
+    .collect()
+}
+
 fn write_header(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io::Result<()> {
     writeln!(out, "{BOLD}{}{BOLD:#}", report.name)?;
     let peak = unsigned_bytes(report.peak_bytes());
+    let growth = report.cycles.growth(Quantity::Rss).map(signed_bytes);
+    let growth = growth.map(|growth| format!("{BOLD}{growth}{BOLD:#} since the fill"));
     let mut parts = Vec::new();
     if let Some(result) = &report.result {
         let rate = count(result.rows_per_second.max(0.0).round() as u64);
-        let elapsed = report.phases.iter().map(|phase| phase.elapsed_ns).sum();
         parts.push(format!("{BOLD}{rate} rows/s{BOLD:#}"));
         parts.push(format!("peak {BOLD}{peak}{BOLD:#}"));
-        parts.push(nanoseconds(elapsed));
+        parts.extend(growth);
+        parts.push(nanoseconds(report.elapsed_ns()));
         parts.push(format!("{} inserts", count(result.inserted)));
     } else if !report.phases.is_empty() {
         parts.push(format!("peak {BOLD}{peak}{BOLD:#}"));
+        parts.extend(growth);
         parts.push("no result".to_owned());
     }
+    for line in layout.lines(parts.iter().map(String::as_str), " · ", 2) {
+        writeln!(out, "  {line}")?;
+    }
+    let parts = cycle_parameters(report);
     for line in layout.lines(parts.iter().map(String::as_str), " · ", 2) {
         writeln!(out, "  {line}")?;
     }
@@ -64,7 +97,7 @@ fn write_header(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) ->
         };
         let rows = [format!("{} rows", count(result.rows))];
         let distinct = (result.distinct_rows).map(|rows| format!("{} distinct", count(rows)));
-        let cycles = (result.cycles).map(|cycles| format!("{cycles} cycles"));
+        let cycles = (result.cycles).map(|cycles| format!("{} cycles", count(cycles.into())));
         let content = [format!("content {style}{mark}{style:#}")];
         let parts: Vec<String> = (rows.into_iter())
             .chain(distinct)
@@ -163,49 +196,7 @@ fn write_page_cache(
     write_text(out, &text, DIM, layout)
 }
 
-fn write_phases(out: &mut dyn Write, phases: &[PhaseRecord], layout: Layout) -> io::Result<()> {
-    let all = layout.has_all_columns();
-    let (name_width, time_width, size_width, live_width) = match all {
-        true => (10, 10, SIZE, 14),
-        false => (8, 9, 11, 13),
-    };
-    write!(
-        out,
-        "\n  {DIM}{:<name_width$}{:>time_width$}{:>size_width$}{:>size_width$}{:>live_width$}",
-        "phase", "elapsed", "RSS", "peak", "SQLite live"
-    )?;
-    match all {
-        true => writeln!(out, "{:>15}{DIM:#}", "unattributed")?,
-        false => writeln!(out, "{DIM:#}")?,
-    }
-    for phase in phases {
-        let name = if phase.partial {
-            format!("{}…", phase.phase)
-        } else {
-            phase.phase.clone()
-        };
-        let ledger = &phase.ledger;
-        let live = ledger
-            .terms
-            .iter()
-            .find(|term| term.owner == "sqlite" && term.term == "live");
-        write!(
-            out,
-            "  {name:<name_width$}{:>time_width$}{:>size_width$}{:>size_width$}{:>live_width$}",
-            nanoseconds(phase.elapsed_ns),
-            bytes(ledger.rss_bytes),
-            unsigned_bytes(phase.peak_rss_bytes),
-            live.map_or_else(|| "-".to_owned(), |term| bytes(term.bytes)),
-        )?;
-        if all {
-            write!(out, "{:>15}", bytes(ledger.unattributed_bytes))?;
-        }
-        writeln!(out, " {}", mark(ledger))?;
-    }
-    Ok(())
-}
-
-/// The fill (or, without one, the largest phase), and the close.
+/// The fill (or, without one, the largest phase), the end of the last cycle, and the close.
 fn phases_of_interest(phases: &[PhaseRecord]) -> impl Iterator<Item = &PhaseRecord> {
     let largest = || phases.iter().max_by_key(|phase| phase.ledger.rss_bytes);
     let fill = phases
@@ -215,10 +206,14 @@ fn phases_of_interest(phases: &[PhaseRecord]) -> impl Iterator<Item = &PhaseReco
         .or_else(largest);
     let close = phases.iter().rev().find(|phase| phase.phase == "close");
     let close = close.filter(|close| fill.is_none_or(|fill| !std::ptr::eq(fill, *close)));
-    fill.into_iter().chain(close)
+    let cycle = phases.iter().rev().find(|phase| repeats(phase));
+    let cycle = cycle.filter(|cycle| fill.is_none_or(|fill| !std::ptr::eq(fill, *cycle)));
+    fill.into_iter().chain(cycle).chain(close)
 }
+
 #[cfg(test)]
 mod tests {
+    use super::super::cycles::samples::lines as cycle_lines;
     use super::super::samples;
     use super::*;
     use crate::record::{ErrorRecord, Line, PragmaRecord};
@@ -338,6 +333,54 @@ mod tests {
         let text = plain(&report);
         assert!(text.contains("over bound ±1.0 MiB"), "{text}");
         assert!(text.contains(missed), "{text}");
+    }
+
+    /// A snapshot scenario of 20 cycles, the last of which was stopped.
+    fn snapshot() -> ScenarioReport {
+        let rss: Vec<i64> = (0..21).map(|cycle| 560 + 524 * cycle.min(4)).collect();
+        let mut lines = cycle_lines("snapshot-memory", &rss);
+        if let Line::Phase(phase) = &mut lines[60] {
+            phase.partial = true;
+        }
+        let mut report = ScenarioReport::default();
+        lines.iter().for_each(|line| report.line(line));
+        report.ended();
+        report
+    }
+
+    #[test]
+    fn phases_that_repeat_have_a_row_for_their_kind_and_one_that_was_stopped_its_own() {
+        let text = plain(&snapshot());
+        let table = &text[text.find("phase ").unwrap()..text.find("who owns").unwrap()];
+        let names = table
+            .lines()
+            .skip(1)
+            .take(6)
+            .map(|line| line[2..].to_owned());
+        let names: Vec<String> = names.collect();
+        for (line, name) in names
+            .iter()
+            .zip(["fill ", "backup ×20 ", "dump ×20 ", "dispose ×19 "])
+        {
+            assert!(line.starts_with(name), "{table}");
+        }
+        assert!(
+            names[4].starts_with("dispose… ") && names[5].starts_with("close"),
+            "{table}"
+        );
+        assert!(table.contains("the median time"), "{table}");
+        assert!(text.contains("+2096.0 MiB since the fill"), "{text}");
+        let at_80 = plain_in(&snapshot(), Some(80));
+        assert!(at_80.contains("SQLite live  unattributed\n"), "{at_80}");
+        assert!(
+            text.contains("dispose of cycle 20 when it was stopped: who owns"),
+            "{text}"
+        );
+        for columns in [60, 80, 82] {
+            let text = plain_in(&snapshot(), Some(columns));
+            let wide = text.lines().find(|line| line.chars().count() > columns);
+            assert_eq!(wide, None, "{columns}");
+        }
     }
 
     #[test]

@@ -34,12 +34,17 @@ pub(super) fn write_ledger(
         (Some(reading), None) => format!("at its fullest, reading {reading}"),
         (Some(_), Some(rows)) => format!("at its fullest, after {} rows", count(rows)),
     };
+    let cycle = match phase.cycle {
+        Some(cycle) if cycle > 0 => format!(" of cycle {}", count(u64::from(cycle))),
+        _ => String::new(),
+    };
     let rss = bytes(ledger.rss_bytes);
-    writeln!(
-        out,
-        "\n  {BOLD}{}{BOLD:#} {when}: who owns {BOLD}{rss}{BOLD:#}",
-        phase.phase
-    )?;
+    let name = &phase.phase;
+    let title = format!("{BOLD}{name}{BOLD:#}{cycle} {when}: who owns {BOLD}{rss}{BOLD:#}");
+    writeln!(out)?;
+    for line in layout.wrapped(&title, 2) {
+        writeln!(out, "  {line}")?;
+    }
     for (owner, color) in OWNERS {
         write_owner(out, ledger, owner, color.on_default(), layout)?;
     }
@@ -70,7 +75,11 @@ pub(super) fn write_ledger(
 }
 
 pub(super) fn mark(ledger: &LedgerRecord) -> String {
-    if within_bound(ledger) {
+    mark_of(within_bound(ledger))
+}
+
+pub(super) fn mark_of(within_bound: bool) -> String {
+    if within_bound {
         format!("{GOOD}ok{GOOD:#}")
     } else {
         format!("{BAD}over{BAD:#}")
