@@ -60,11 +60,11 @@ pub struct LedgerRecord {
 /// What stands beside a ledger's identity.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BesideRecord {
-    /// `Anonymous` of `smaps_rollup`: the part of RSS that no file backs.
+    /// `Anonymous` of `smaps`: the part of RSS that no file backs.
     pub anonymous_bytes: u64,
-    /// `Swap` of `smaps_rollup`.
+    /// `Swap` of `smaps`.
     pub swap_bytes: u64,
-    /// `AnonHugePages` of `smaps_rollup`.
+    /// `AnonHugePages` of `smaps`.
     pub huge_page_bytes: u64,
     /// `SQLITE_STATUS_MEMORY_USED`'s high-water mark.
     pub sqlite_highwater_bytes: i64,

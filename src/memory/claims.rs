@@ -125,6 +125,19 @@ impl Claims {
         }
     }
 
+    /// The claimant of all of a mapping, where it has one.
+    fn only_claimant(&self, mapping: &Mapping) -> Option<Claimant> {
+        let mut reached = mapping.start;
+        let mut only = None;
+        for claim in self.overlapping(mapping.start, mapping.end) {
+            if claim.start != reached || *only.get_or_insert(claim.claimant) != claim.claimant {
+                return None;
+            }
+            reached = claim.end;
+        }
+        only.filter(|_| reached == mapping.end)
+    }
+
     /// Resident bytes of each claimant inside the anonymous mappings, by [`Claimant`] as index.
     pub fn resident(
         &self,
@@ -136,12 +149,15 @@ impl Claims {
             if !matches!(mapping.backing, Backing::Anonymous | Backing::Break) {
                 continue;
             }
-            let mut whole = self.overlapping(mapping.start, mapping.end);
-            if let (Some(first), None) = (whole.next(), whole.next())
-                && (first.start, first.end) == (mapping.start, mapping.end)
-            {
-                // One owner: the kernel has counted it already.
-                resident[first.claimant as usize] += mapping.rss_bytes;
+            if mapping.is_whole() {
+                for claim in self.overlapping(mapping.start, mapping.end) {
+                    resident[claim.claimant as usize] += (claim.end - claim.start) as u64;
+                }
+                continue;
+            }
+            if let Some(claimant) = self.only_claimant(mapping) {
+                // The kernel has counted it already.
+                resident[claimant as usize] += mapping.rss_bytes;
                 continue;
             }
             for claim in self.overlapping(mapping.start, mapping.end) {

@@ -86,11 +86,11 @@ pub struct Term {
 /// Numbers beside the identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Beside {
-    /// `Anonymous` of `smaps_rollup`: the part of RSS that no file backs.
+    /// `Anonymous` of `smaps`: the part of RSS that no file backs.
     pub anonymous_bytes: u64,
-    /// `Swap` of `smaps_rollup`.
+    /// `Swap` of `smaps`.
     pub swap_bytes: u64,
-    /// `AnonHugePages` of `smaps_rollup`.
+    /// `AnonHugePages` of `smaps`.
     pub huge_page_bytes: u64,
     /// `SQLITE_STATUS_MEMORY_USED`'s high-water mark.
     pub sqlite_highwater_bytes: i64,
@@ -132,7 +132,7 @@ pub struct CgroupBytes {
 /// All resident bytes of this process at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Ledger {
-    /// The kernel's word: `Rss` of `smaps_rollup`.
+    /// The kernel's word: `Rss` of every mapping in `smaps`, which is what `smaps_rollup` adds up.
     pub rss_bytes: u64,
     /// The terms; those that count come first within their owner.
     pub terms: Vec<Term>,

@@ -12,7 +12,6 @@ use super::smaps::{Backing, Mapping, Mappings};
 use super::sqlite::{Connection, ConnectionStatus};
 use super::stacks::Stacks;
 use super::terms::{Readings, add_all};
-use super::text::Lines;
 use super::{Error, glibc, peek, rust_heap, sqlite};
 use crate::allocator::region::page_size;
 use crate::allocator::{arena, global, sqlite as methods};
@@ -40,7 +39,6 @@ pub struct Unclaimed {
 /// All readers with their buffers. One for a process is enough; making one is what allocates.
 #[derive(Debug)]
 pub struct Observer {
-    rollup: Lines,
     mappings: Mappings,
     pagemap: Pagemap,
     program: Program,
@@ -98,8 +96,6 @@ impl Observer {
         }
         let mut observer = Observer {
             cgroup,
-            rollup: Lines::open("/proc/self/smaps_rollup", 4096)
-                .map_err(Error::kernel("/proc/self/smaps_rollup"))?,
             mappings: Mappings::new().map_err(Error::kernel("/proc/self/smaps"))?,
             pagemap: Pagemap::new().map_err(Error::kernel("/proc/self/pagemap"))?,
             program: Program::new().map_err(Error::kernel("the program headers"))?,
@@ -148,13 +144,10 @@ impl Observer {
         let rust_arenas = self.rust_arenas();
         let glibc_counters = glibc::read();
 
-        let mut rollup = Rollup::default();
-        self.rollup
-            .read(|line| rollup.add_line(line))
-            .map_err(Error::kernel("/proc/self/smaps_rollup"))?;
         self.mappings
             .read()
             .map_err(Error::kernel("/proc/self/smaps"))?;
+        let rollup = self.mappings.sums();
         self.program.read();
         self.claim(glibc_counters.as_ref())?;
         let (resident, glibc) = self.residency(glibc_counters)?;

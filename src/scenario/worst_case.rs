@@ -70,16 +70,19 @@ impl Scenario {
             Placement::OneThread => 1,
             Placement::RotatePerCycle | Placement::RotatePerStep => u64::from(options.workers),
         };
-        let one_heap = match self.sqlite_allocator {
-            SqliteAllocator::System => false,
-            SqliteAllocator::Rust => self.rust_allocator == RustAllocator::Jemalloc,
-            _ => true,
+        let most = match (self.sqlite_allocator, self.rust_allocator, &self.preload) {
+            _ if options.trim == Trim::PerCycle => 1,
+            // Of a preloaded library nothing is known; jemalloc gives threads arenas in turn.
+            (SqliteAllocator::System, _, Some(_))
+            | (SqliteAllocator::Rust, RustAllocator::Jemalloc, _) => threads,
+            // glibc has eight for each CPU at most.
+            (SqliteAllocator::System | SqliteAllocator::Rust, ..) => {
+                self.arena_max().unwrap_or(8 * cpus)
+            }
+            (SqliteAllocator::Arena | SqliteAllocator::ArenaNative, ..)
+            | (SqliteAllocator::Memsys5, ..) => 1,
         };
-        if one_heap || options.trim == Trim::PerCycle {
-            return 1;
-        }
-        // glibc has eight arenas for each CPU at most; of a preloaded library nothing is known.
-        threads.min(self.arena_max().unwrap_or(8 * cpus)).max(1)
+        threads.min(most).max(1)
     }
 
     /// What the environment sets for glibc.
@@ -102,5 +105,57 @@ fn in_memory(kind: DatabaseKind, heap_bytes: u64) -> u64 {
         DatabaseKind::Memdb => 2 * heap_bytes,
         kind if kind.is_memory() => heap_bytes,
         _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{Catalogue, Selection, Setting};
+
+    fn arenas(name: &str, settings: &[&str]) -> u64 {
+        let settings = settings.iter().map(|text| Setting::parse(text).unwrap());
+        let selection = Selection {
+            names: vec![name.to_owned()],
+            settings: settings.collect(),
+            ..Selection::default()
+        };
+        let resolved = Catalogue::built_in().unwrap().resolve(&selection).unwrap();
+        resolved.scenarios[0].worst_case(2).unwrap().arenas
+    }
+
+    #[test]
+    fn arenas_are_bounded_by_threads_allocator_and_environment() {
+        let memory = "snapshot-memory";
+        assert_eq!(arenas(memory, &[]), 4);
+        assert_eq!(arenas(memory, &["workers=64"]), 16);
+        assert_eq!(arenas(memory, &["env.MALLOC_ARENA_MAX=3"]), 3);
+        let tunable = "env.GLIBC_TUNABLES=glibc.malloc.arena_max=2:glibc.malloc.mxfast=0";
+        assert_eq!(arenas(memory, &[tunable, "env.MALLOC_ARENA_MAX=3"]), 2);
+        assert_eq!(arenas(memory, &["sqlite_allocator=arena"]), 1);
+        let through_rust = ["sqlite_allocator=rust", "rust_allocator=jemalloc"];
+        assert_eq!(arenas(memory, &through_rust), 4);
+        for name in ["snapshot-one-thread", "snapshot-trim", "snapshot-arena"] {
+            assert_eq!(arenas(name, &[]), 1, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_copy_counts_where_it_is_in_memory() {
+        let of = |name: &str| {
+            let selection = Selection {
+                names: vec![name.to_owned()],
+                ..Selection::default()
+            };
+            let resolved = Catalogue::built_in().unwrap().resolve(&selection).unwrap();
+            resolved.scenarios[0].worst_case(2)
+        };
+        let memory = of("snapshot-memory").unwrap();
+        assert_eq!(memory.copy_bytes, memory.source_bytes);
+        assert!(memory.bytes() > 5 * memory.source_bytes);
+        for name in ["snapshot-file", "snapshot-no-snapshot"] {
+            assert_eq!(of(name).unwrap().copy_bytes, 0, "{name}");
+        }
+        assert_eq!(of("insert-decimal"), None);
     }
 }

@@ -37,6 +37,20 @@ pub struct Heap {
     /// An arena lies in it: its first heap, and each arena has one. The main arena has none, and
     /// may have several pieces of the program break.
     pub first: bool,
+    /// Bytes of it that are not resident, up to its limit, where the kernel has counted them.
+    pub missing: Option<usize>,
+}
+
+impl Heap {
+    /// Bytes that are not resident: in the whole pages of the top chunk, and behind the heap's end.
+    fn not_resident_above_top(&self, pagemap: &mut Pagemap) -> io::Result<(usize, usize)> {
+        let top = self.top.next_multiple_of(page_size()).min(self.end);
+        let mut of = |start: usize, end: usize| -> io::Result<usize> {
+            let resident = pagemap.resident_bytes(start, end)?;
+            Ok(end - start - resident as usize)
+        };
+        Ok((of(top, self.end)?, of(self.end, self.limit)?))
+    }
 }
 
 const MOST_HEAPS: usize = 65_536;
@@ -96,6 +110,7 @@ impl Heaps {
                         limit: mapping.end,
                         top,
                         first: false,
+                        missing: Some(mapping.missing_bytes()),
                     });
                 }
                 Backing::Anonymous if mapping.writable => self.find_in(mapping, mappings),
@@ -110,7 +125,12 @@ impl Heaps {
     fn find_in(&mut self, mapping: &Mapping, mappings: &[Mapping]) {
         let mut start = mapping.start.next_multiple_of(HEAP_ALIGNMENT);
         while start < mapping.end {
-            if let Some(heap) = heap_at(start, mapping.end, mappings) {
+            if let Some(mut heap) = heap_at(start, mapping.end, mappings) {
+                let is_all = (heap.start, heap.limit) == (mapping.start, mapping.end);
+                heap.missing = match mapping.missing_bytes() {
+                    0 => Some(0),
+                    bytes => is_all.then_some(bytes),
+                };
                 self.heaps.push(heap);
             }
             start += HEAP_ALIGNMENT;
@@ -203,6 +223,13 @@ impl Heaps {
         let mut result = NotResident::default();
         for index in 0..self.heaps.len() {
             let heap = self.heaps[index];
+            let (above, behind) = heap.not_resident_above_top(pagemap)?;
+            if heap.missing == Some(above + behind) {
+                // Nothing is missing below.
+                result.free_bytes += above as i64;
+                result.behind_bytes += (heap.limit - heap.end - behind) as i64;
+                continue;
+            }
             let mut reached = heap.start;
             let mut last_free = (0, 0);
             let mut hole = |heaps: &mut Self, start: usize, end: usize| {
@@ -308,6 +335,7 @@ fn heap_at(start: usize, end: usize, mappings: &[Mapping]) -> Option<Heap> {
         limit: end.min(start + protected),
         top,
         first: previous == 0,
+        missing: None,
     })
 }
 
