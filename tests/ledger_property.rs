@@ -14,6 +14,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestError, TestRunner};
 use serde::{Deserialize, Serialize};
+use sqlite_membench::allocator::preloaded;
 use sqlite_membench::memory::{Ledger, Observer, Owner};
 use sqlite_membench::workload::database::Database;
 use sqlite_membench::workload::insert::{self, InsertOptions, Shrink, Statements, Transaction};
@@ -153,6 +154,11 @@ impl Marks for Checked<'_> {
 
 fn run_child(plan: &str) {
     let plan: Plan = serde_json::from_str(plan).unwrap();
+    let is_preloaded = std::env::var_os("LD_PRELOAD").is_some();
+    assert!(
+        !is_preloaded || preloaded::jemalloc().is_some(),
+        "no jemalloc was preloaded: apt-get install libjemalloc2"
+    );
     let mut observer = Observer::new().unwrap();
     check(&take(&mut observer));
     let directory = tempfile::tempdir().unwrap();
@@ -230,6 +236,16 @@ const HUGE_PAGES: [(&str, &str); 2] = [
     ("GLIBC_TUNABLES", "glibc.malloc.hugetlb=1"),
 ];
 
+/// A jemalloc in the place of `malloc`: Debian has it in libjemalloc2.
+const PRELOADED: [(&str, &str); 1] = [("LD_PRELOAD", "libjemalloc.so.2")];
+const PRELOADED_HUGE_PAGES: [(&str, &str); 2] = [
+    ("LD_PRELOAD", "libjemalloc.so.2"),
+    ("MALLOC_CONF", "thp:always,metadata_thp:always"),
+];
+
+/// What a child has in its environment.
+const VARIABLES: [&[(&str, &str)]; 4] = [&[], &HUGE_PAGES, &PRELOADED, &PRELOADED_HUGE_PAGES];
+
 fn every_ledger_adds_up() -> Result<(), Failed> {
     let plans = (insert(), prop::collection::vec(blocks(), 0..6))
         .prop_map(|(insert, blocks)| Plan { insert, blocks });
@@ -237,21 +253,21 @@ fn every_ledger_adds_up() -> Result<(), Failed> {
         plans,
         prop::sample::select(RUST.to_vec()),
         prop::sample::select(SQLITE.to_vec()),
-        any::<bool>(),
+        prop::sample::select(VARIABLES.to_vec()),
     );
     let mut runner = TestRunner::new(Config {
-        cases: 60,
+        cases: 100,
         max_shrink_iters: 60,
         failure_persistence: None,
         ..Config::default()
     });
     runner
-        .run(&strategy, |(plan, rust, sqlite, huge)| {
+        .run(&strategy, |(plan, rust, sqlite, variables)| {
             let plan =
                 serde_json::to_string(&plan).map_err(|e| TestCaseError::fail(e.to_string()))?;
-            children::spawn(&plan, rust, sqlite, if huge { &HUGE_PAGES } else { &[] }).map_err(
-                |failed| TestCaseError::fail(failed.message().unwrap_or_default().to_owned()),
-            )
+            children::spawn(&plan, rust, sqlite, variables).map_err(|failed| {
+                TestCaseError::fail(failed.message().unwrap_or_default().to_owned())
+            })
         })
         .map_err(|error| match error {
             TestError::Fail(why, plan) => format!("{plan:?}\n{why}").into(),

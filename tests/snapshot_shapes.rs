@@ -172,6 +172,29 @@ fn without_a_dump_it_grows_less() {
     assert_eq!(series.result.dump_bytes, None);
 }
 
+/// Debian has it in libjemalloc2.
+#[test]
+fn a_preloaded_jemalloc_has_terms_of_its_own() {
+    let scenario = "snapshot-jemalloc-preload";
+    let series = run(scenario, &[]);
+    series.holds_nothing(scenario);
+    let unreturned = |cycle: usize| {
+        let ledger = &series.readings[cycle].ledger;
+        term(ledger, "allocator", "unreturned") + term(ledger, "allocator", "untouched")
+    };
+    // Whatever it keeps at this moment, it is there and nowhere else.
+    let rest = series.growth() - (unreturned(CYCLES) - unreturned(0));
+    let most = series.live(0) / 10;
+    assert!(rest.abs() <= most, "{rest} of {} bytes", series.growth());
+    assert_eq!(series.readings[CYCLES].ledger.beside.glibc_arenas, None);
+    let purged = run(scenario, &["--set", "trim=per-cycle"]);
+    assert!(
+        purged.snapshots() < 0.25,
+        "{} snapshots",
+        purged.snapshots()
+    );
+}
+
 #[test]
 fn threads_that_change_at_every_step_hold_nothing_either() {
     let more = ["--set", "dump=gzip"];

@@ -19,7 +19,7 @@ use super::ranges::{self, Tag};
 
 /// jemalloc's default hooks with recording ones in front of `alloc`, `dalloc` and `destroy`.
 #[repr(C)]
-struct Hooks {
+pub(super) struct Hooks {
     /// First, so that the pointer jemalloc hands to a hook is the pointer to all of it.
     table: extent_hooks_t,
     default: *mut extent_hooks_t,
@@ -122,7 +122,15 @@ fn default_hooks() -> Result<*mut extent_hooks_t, Error> {
 }
 
 fn hooks(slot: &'static OnceLock<Hooks>, tag: Tag) -> Result<*mut extent_hooks_t, Error> {
-    let default = default_hooks()?;
+    Ok(recording(slot, default_hooks()?, tag))
+}
+
+/// Hooks that record for `tag` and otherwise do what `default` does, which is jemalloc's own table.
+pub(super) fn recording(
+    slot: &'static OnceLock<Hooks>,
+    default: *mut extent_hooks_t,
+    tag: Tag,
+) -> *mut extent_hooks_t {
     let ours = slot.get_or_init(|| {
         // SAFETY: jemalloc's default table is a static of its own.
         let mut table = unsafe { *default };
@@ -135,7 +143,7 @@ fn hooks(slot: &'static OnceLock<Hooks>, tag: Tag) -> Result<*mut extent_hooks_t
             tag,
         }
     });
-    Ok(std::ptr::from_ref(ours).cast_mut().cast())
+    std::ptr::from_ref(ours).cast_mut().cast()
 }
 
 fn create(slot: &'static OnceLock<Hooks>, tag: Tag) -> Result<u32, Error> {

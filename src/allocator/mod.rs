@@ -37,6 +37,7 @@ pub enum SqliteAllocator {
 pub mod arena;
 mod backends;
 pub mod global;
+pub mod preloaded;
 pub mod ranges;
 pub mod region;
 pub mod route;

@@ -17,6 +17,8 @@ pub enum Tag {
     JemallocShared,
     /// SQLite's fixed heap for memsys5.
     SqliteHeap,
+    /// An arena of a jemalloc that was preloaded in the place of `malloc`.
+    Preloaded,
     /// Buffers of the ledger.
     Instrument,
 }

@@ -45,6 +45,12 @@ fn object_of(symbol: &CStr) -> Option<*mut c_void> {
     }
 }
 
+/// Whether `symbol` is of the object that `malloc` is of.
+pub(super) fn is_of_malloc(symbol: &CStr) -> bool {
+    let of = object_of(symbol);
+    of.is_some() && of == object_of(c"malloc")
+}
+
 fn find_provider() -> MallocProvider {
     match (object_of(c"malloc"), object_of(c"gnu_get_libc_version")) {
         (Some(malloc), Some(libc)) if malloc == libc => MallocProvider::Glibc,

@@ -17,6 +17,7 @@ pub enum Claimant {
     SqliteHeap,
     RustArenas,
     JemallocShared,
+    Preloaded,
     GlibcHeap,
     GlibcMapped,
     Stack,
@@ -35,6 +36,7 @@ impl From<Tag> for Claimant {
             Tag::SqliteHeap => Claimant::SqliteHeap,
             Tag::RustArena => Claimant::RustArenas,
             Tag::JemallocShared => Claimant::JemallocShared,
+            Tag::Preloaded => Claimant::Preloaded,
             Tag::Instrument => Claimant::Instrument,
         }
     }

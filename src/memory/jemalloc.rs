@@ -3,6 +3,7 @@
 use tikv_jemalloc_ctl::raw;
 
 use super::peek;
+use crate::allocator::preloaded::{self, Preloaded};
 
 /// One arena, in bytes. Source: `stats.arenas.<i>.*`, as of the last [`refresh`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,6 +20,27 @@ pub struct ArenaCounters {
     pub retained_bytes: i64,
     /// `base`: bookkeeping.
     pub base_bytes: i64,
+}
+
+/// All arenas of a preloaded jemalloc together. Its bookkeeping is not in it: what it mapped before it
+/// was recorded is found by its headers.
+pub(super) fn preloaded(jemalloc: Preloaded) -> Option<ArenaCounters> {
+    // SAFETY: uint64_t, and size_t for the others, by the manual. 4096 is MALLCTL_ARENAS_ALL.
+    unsafe {
+        jemalloc.write(c"epoch", 1u64);
+        let size = |name| jemalloc.read::<usize>(name).map(|bytes| bytes as i64);
+        let page_bytes = size(c"arenas.page")?;
+        let pages = |name| size(name).map(|pages| pages * page_bytes);
+        Some(ArenaCounters {
+            allocated_bytes: size(c"stats.arenas.4096.small.allocated")?
+                + size(c"stats.arenas.4096.large.allocated")?,
+            active_bytes: pages(c"stats.arenas.4096.pactive")?,
+            dirty_bytes: pages(c"stats.arenas.4096.pdirty")?,
+            muzzy_bytes: pages(c"stats.arenas.4096.pmuzzy")?,
+            retained_bytes: size(c"stats.arenas.4096.retained")?,
+            base_bytes: 0,
+        })
+    }
 }
 
 /// All arenas together, in bytes. Source: `stats.*`, as of the last [`refresh`].
@@ -150,6 +172,12 @@ pub fn purge(arena: u32) -> bool {
 pub fn purge_all() -> bool {
     const MALLCTL_ARENAS_ALL: u32 = 4096;
     purge(MALLCTL_ARENAS_ALL)
+}
+
+/// The same for a jemalloc in the place of `malloc`; false where there is none.
+pub fn purge_preloaded() -> bool {
+    // SAFETY: the control takes nothing and gives nothing.
+    preloaded::jemalloc().is_some_and(|found| unsafe { found.write(c"arena.4096.purge", ()) })
 }
 
 /// Blocks of jemalloc's bookkeeping are aligned to this, on every system with pages of 4 KiB.

@@ -14,7 +14,7 @@ use super::stacks::Stacks;
 use super::terms::{Readings, add_all};
 use super::{Error, glibc, peek, rust_heap, sqlite};
 use crate::allocator::region::page_size;
-use crate::allocator::{arena, global, sqlite as methods};
+use crate::allocator::{arena, global, preloaded, sqlite as methods};
 
 /// A source that this process does not have, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,8 @@ impl Observer {
     pub fn new() -> Result<Self, Error> {
         // Arena 0 is recorded from here on; what it mapped before is found by its headers.
         let shared = arena::record_shared_arena();
+        // Before a thread is started, which would have an arena of it.
+        let preloaded = preloaded::jemalloc().map(|found| found.record());
         let Sources {
             stacks,
             jemalloc,
@@ -77,6 +79,12 @@ impl Observer {
         if let Err(error) = shared {
             absent.push(Absent {
                 what: "jemalloc's own growth",
+                why: error.to_string(),
+            });
+        }
+        if let Some(Err(error)) = preloaded {
+            absent.push(Absent {
+                what: "the growth of the jemalloc that was preloaded",
                 why: error.to_string(),
             });
         }
@@ -143,6 +151,7 @@ impl Observer {
             arena::made_sqlite_arena().and_then(|a| self.jemalloc.as_ref()?.arena(a.index));
         let rust_arenas = self.rust_arenas();
         let glibc_counters = glibc::read();
+        let preloaded = preloaded::jemalloc().and_then(jemalloc::preloaded);
 
         self.mappings
             .read()
@@ -165,6 +174,7 @@ impl Observer {
             sqlite_arena,
             rust_arenas,
             glibc,
+            preloaded,
         };
         self.ledger.rss_bytes = rollup.rss_bytes;
         let cgroup = self.cgroup.as_mut().and_then(|c| c.read().ok());
@@ -299,7 +309,7 @@ impl Sources {
             let why = "jemalloc was built without statistics";
             add("jemalloc's counters", why.into());
         }
-        if let Some(why) = glibc::absent() {
+        if let Some(why) = glibc::absent().filter(|_| preloaded::jemalloc().is_none()) {
             add("the C library's heap, in use and free", why.into());
         }
         let here = 0usize;

@@ -31,6 +31,8 @@ pub struct Readings<'a> {
     pub sqlite_arena: Option<ArenaCounters>,
     pub rust_arenas: Option<ArenaCounters>,
     pub glibc: Option<(glibc::Counters, NotResident)>,
+    /// Of a jemalloc in the place of `malloc`.
+    pub preloaded: Option<ArenaCounters>,
 }
 
 /// A user of a heap.
@@ -95,6 +97,14 @@ pub fn add_all(readings: &Readings<'_>, terms: &mut Vec<Term>) {
             builder.add(Owner::Instrument, "dhat", heap.bookkeeping_bytes, source);
         }
         builder.glibc_heap(counters, not_resident, tenants);
+    }
+    if let Some(counters) = readings.preloaded {
+        let sqlite_is_there = route == SqliteAllocator::System
+            || (route == SqliteAllocator::Rust && !rust_in_jemalloc);
+        let rust = rust.as_ref().filter(|_| !rust_in_jemalloc);
+        let resident = readings.resident[Claimant::Preloaded as usize];
+        let sqlite = Some(&sqlite).filter(|_| sqlite_is_there);
+        builder.preloaded_heap(sqlite, rust, counters, resident);
     }
     builder.rest(readings);
 }
@@ -237,6 +247,28 @@ impl Builder<'_> {
             // retained or has not handed out yet.
             self.add(owner, "retained but resident", net, source);
         }
+    }
+
+    /// The heap of a jemalloc that serves `malloc`, whose other tenant is C code.
+    fn preloaded_heap(
+        &mut self,
+        sqlite: Option<&Tenant>,
+        rust: Option<&Tenant>,
+        counters: ArenaCounters,
+        resident: u64,
+    ) {
+        let known = [sqlite, rust].into_iter().flatten();
+        let live_bytes = counters.allocated_bytes - known.map(|t| t.reserved_bytes).sum::<i64>();
+        let source = "stats.arenas.<i>.{small,large}.allocated less the blocks of SQLite and Rust";
+        self.add(Owner::OtherC, "live", live_bytes, source);
+        let all = Tenant {
+            owner: Owner::OtherC,
+            live_bytes: counters.allocated_bytes,
+            header_bytes: 0,
+            reserved_bytes: counters.allocated_bytes,
+            live_source: "",
+        };
+        self.overheads(&[&all], Owner::Allocator, Some(counters), resident);
     }
 
     fn fixed_heap(&mut self, tenant: &Tenant, resident: u64) {

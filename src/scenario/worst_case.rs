@@ -110,7 +110,6 @@ fn in_memory(kind: DatabaseKind, heap_bytes: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::scenario::{Catalogue, Selection, Setting};
 
     fn arenas(name: &str, settings: &[&str]) -> u64 {

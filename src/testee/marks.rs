@@ -276,6 +276,7 @@ impl Marks for Recording<'_> {
     fn give_back(&mut self) {
         memory::glibc::trim();
         memory::jemalloc::purge_all();
+        memory::jemalloc::purge_preloaded();
     }
 
     fn begin(&mut self, phase: Phase) {
