@@ -162,12 +162,38 @@ impl Claims {
                 resident[claimant as usize] += mapping.rss_bytes;
                 continue;
             }
-            for claim in self.overlapping(mapping.start, mapping.end) {
-                resident[claim.claimant as usize] +=
-                    pagemap.resident_bytes(claim.start, claim.end)?;
-            }
+            self.share(mapping, pagemap, &mut resident)?;
         }
         Ok(resident)
+    }
+
+    /// Adds what each claimant of a mapping has in it. Of all its pages the kernel has said how many
+    /// are resident, so that the largest claim need not be looked at: everything else is, what
+    /// nobody claims too.
+    fn share(
+        &self,
+        mapping: &Mapping,
+        pagemap: &mut Pagemap,
+        resident: &mut [u64; Claimant::COUNT],
+    ) -> io::Result<()> {
+        let claims = || self.overlapping(mapping.start, mapping.end);
+        let Some(largest) = claims().max_by_key(|claim| claim.end - claim.start) else {
+            return Ok(());
+        };
+        let mut rest = 0;
+        let mut reached = mapping.start;
+        for claim in claims() {
+            rest += pagemap.resident_bytes(reached, claim.start)?;
+            reached = claim.end;
+            if claim.start != largest.start {
+                let bytes = pagemap.resident_bytes(claim.start, claim.end)?;
+                resident[claim.claimant as usize] += bytes;
+                rest += bytes;
+            }
+        }
+        rest += pagemap.resident_bytes(reached, mapping.end)?;
+        resident[largest.claimant as usize] += mapping.rss_bytes.saturating_sub(rest);
+        Ok(())
     }
 }
 
