@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use sqlite_membench::report::bound_bytes;
+use sqlite_membench::workload::snapshot::content::content_hash;
 use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -215,6 +217,18 @@ fn rows_of(dump: &Path) -> Vec<u64> {
     rows
 }
 
+/// The hash of what the shell makes of a dump, as a result has it of the source.
+fn content_of(dump: &Path) -> String {
+    let database = dump.with_extension("db");
+    let mut shell = Command::new("sqlite3");
+    let loaded = shell
+        .arg(&database)
+        .arg(format!(".read {}", dump.display()));
+    assert!(loaded.status().unwrap().success());
+    let connection = rusqlite::Connection::open(&database).unwrap();
+    format!("{:032x}", content_hash(&connection, None).unwrap().hash)
+}
+
 #[test]
 fn two_hundred_at_once_get_a_whole_dump_or_are_told_when_to_come_back() {
     let mut serving = Serving::start(&["--scale", "0.01", "--queue", "32"]);
@@ -277,6 +291,14 @@ fn two_hundred_at_once_get_a_whole_dump_or_are_told_when_to_come_back() {
     assert_eq!(result["verified"], true);
     assert_eq!(result["cycles"], answered.len());
     assert_eq!(result["rows"], ROWS.iter().sum::<u64>());
+    assert_eq!(result["content_hash"], content_of(&kept[0]));
+    // With so many at the door, the ledgers of the cycles close.
+    for phase in serving.lines("phase") {
+        let ledger = &phase["ledger"];
+        let rss = ledger["rss_bytes"].as_i64().unwrap();
+        let unattributed = ledger["unattributed_bytes"].as_i64().unwrap();
+        assert!(unattributed.abs() <= bound_bytes(rss), "{phase}");
+    }
 }
 
 #[test]
