@@ -13,7 +13,7 @@ use super::content::{Contents, content_hash};
 use super::copy::{self, Copied, Snapshot};
 use super::fill;
 use super::options::{DumpKind, SnapshotOptions, Trim};
-use super::workers::{OnWorkers, Turns, Workers};
+use super::workers::{Crew, Turns, Workers};
 use crate::workload::connect::{connect, in_force, read_back};
 use crate::workload::database::Place;
 use crate::workload::dump::{DumpFormat, DumpOptions, Dumped, dump};
@@ -59,8 +59,7 @@ pub struct Cycles {
     options: SnapshotOptions,
     directory: PathBuf,
     keep: Option<PathBuf>,
-    workers: Workers,
-    turns: Turns,
+    crew: Crew,
     source: Connection,
     inserted: u64,
     begun: u32,
@@ -87,7 +86,7 @@ struct DumpFile {
 
 impl Cycles {
     /// Opens the database in `directory`, which must exist, and fills it: phases `open` and `fill`,
-    /// on the first worker. Dumps are written into `directory` and removed at the end of their
+    /// on the first worker where steps do not change theirs. Dumps are written into `directory` and removed at the end of their
     /// cycle, or moved into `keep`.
     pub fn open(
         options: &SnapshotOptions,
@@ -110,8 +109,7 @@ impl Cycles {
             options: options.clone(),
             directory: directory.to_owned(),
             keep: keep.map(Path::to_owned),
-            workers,
-            turns,
+            crew: Crew { workers, turns },
             source,
             inserted: 0,
             begun: 0,
@@ -152,7 +150,7 @@ impl Cycles {
     /// After an error the next cycle can be run.
     pub fn cycle(&mut self, marks: &mut dyn Marks) -> Result<CycleReport, Error> {
         self.begun += 1;
-        self.turns.cycle();
+        self.crew.turns.cycle();
         marks.cycle(Some(self.begun));
         self.spent = Duration::ZERO;
         let (snapshot, copied, dumped) = match self.copy(marks) {
@@ -198,7 +196,7 @@ impl Cycles {
         marks.begin(Phase::Close);
         let mut source = Some(self.source);
         let mut left = None;
-        self.workers.run(0, &mut || {
+        self.crew.workers.run(0, &mut || {
             left = source.take().and_then(|source| source.close().err());
         });
         let not_closed = left.as_ref().map(|(_, error)| error.to_string());
@@ -223,12 +221,7 @@ impl Cycles {
         work: impl FnOnce(&Connection, &SnapshotOptions, &mut dyn Steps) -> Result<T, Error>,
     ) -> Result<T, Error> {
         marks.begin(phase);
-        let mut steps = OnWorkers {
-            workers: &mut self.workers,
-            turns: &mut self.turns,
-            marks,
-            phase,
-        };
+        let mut steps = self.crew.steps(marks, phase);
         let result = work(&self.source, &self.options, &mut steps);
         match &result {
             Ok(_) => marks.end(phase, &[&self.source]),
@@ -242,12 +235,7 @@ impl Cycles {
             return Ok(None);
         };
         marks.begin(Phase::Backup);
-        let mut steps = OnWorkers {
-            workers: &mut self.workers,
-            turns: &mut self.turns,
-            marks,
-            phase: Phase::Backup,
-        };
+        let mut steps = self.crew.steps(marks, Phase::Backup);
         let how = self.options.copy_options();
         let place = Place::unique(&self.directory);
         let schema = self.options.database.schema();
@@ -275,12 +263,7 @@ impl Cycles {
             DumpKind::Gzip => (DumpFormat::FAST, "sql.gz"),
         };
         marks.begin(Phase::Dump);
-        let mut steps = OnWorkers {
-            workers: &mut self.workers,
-            turns: &mut self.turns,
-            marks,
-            phase: Phase::Dump,
-        };
+        let mut steps = self.crew.steps(marks, Phase::Dump);
         let (connection, schema) = match snapshot {
             Some(snapshot) => (snapshot.connection(), None),
             None => (&self.source, self.options.database.schema()),
@@ -318,12 +301,7 @@ impl Cycles {
         marks: &mut dyn Marks,
     ) -> Result<Option<PathBuf>, Error> {
         marks.begin(Phase::Dispose);
-        let mut steps = OnWorkers {
-            workers: &mut self.workers,
-            turns: &mut self.turns,
-            marks,
-            phase: Phase::Dispose,
-        };
+        let mut steps = self.crew.steps(marks, Phase::Dispose);
         let began = Instant::now();
         let disposed = snapshot.map_or(Ok(()), |snapshot| snapshot.dispose(&mut steps));
         let kept = dump.map_or(Ok(None), |dump| self.keep_or_remove(dump));

@@ -18,8 +18,8 @@ pub enum Placement {
     /// from the seed.
     #[default]
     RotatePerCycle,
-    /// Each step of a backup and of a dump runs on a worker drawn by the seed: what a runtime does
-    /// that moves tasks between threads at every call.
+    /// Each step of the fill, of a backup and of a dump runs on a worker drawn by the seed: what a
+    /// runtime does that moves tasks between threads at every call.
     RotatePerStep,
 }
 

@@ -206,17 +206,34 @@ impl Turns {
     }
 }
 
+/// The workers, and whose turn it is.
+#[derive(Debug)]
+pub(super) struct Crew {
+    pub workers: Workers,
+    pub turns: Turns,
+}
+
+impl Crew {
+    /// For the steps of one phase.
+    pub fn steps<'a>(&'a mut self, marks: &'a mut dyn Marks, phase: Phase) -> OnWorkers<'a> {
+        OnWorkers {
+            crew: self,
+            marks,
+            phase,
+        }
+    }
+}
+
 /// The steps of one phase, on the workers whose turn it is.
 pub(super) struct OnWorkers<'a> {
-    pub workers: &'a mut Workers,
-    pub turns: &'a mut Turns,
-    pub marks: &'a mut dyn Marks,
-    pub phase: Phase,
+    crew: &'a mut Crew,
+    marks: &'a mut dyn Marks,
+    phase: Phase,
 }
 
 impl Steps for OnWorkers<'_> {
     fn run(&mut self, work: &mut (dyn FnMut() + Send)) {
-        self.workers.run(self.turns.step(), work);
+        self.crew.workers.run(self.crew.turns.step(), work);
     }
 
     fn progress(&mut self, done: u64, total: u64) -> Result<(), Stopped> {
