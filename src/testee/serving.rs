@@ -111,6 +111,8 @@ impl Recording<'_> {
             };
             if let Some(reply) = serving.next.take().filter(|reply| !reply.is_gone()) {
                 serving.current = Some(reply);
+                // The one before may have left when all of its steps were done.
+                serving.abandoned = false;
                 serving.ledger.clear();
                 return Ok(true);
             }
