@@ -105,7 +105,6 @@ impl Recording<'_> {
                     false => Err(workload::Error::Stopped.into()),
                 };
             }
-            self.answer_memory(&[source])?;
             let Some(serving) = &mut self.serving else {
                 return Ok(false);
             };
@@ -117,7 +116,10 @@ impl Recording<'_> {
                 return Ok(true);
             }
             match serving.service.requests().recv_timeout(IDLE) {
-                Ok(request) => self.take_request(request, &[source])?,
+                Ok(request) => {
+                    self.take_request(request, &[source]);
+                    self.check()?;
+                }
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::ServiceEnded);
@@ -132,13 +134,12 @@ impl Recording<'_> {
         if self.serving.is_none() {
             return true;
         }
-        let (began, usage) = (Instant::now(), own_usage().unwrap_or_default());
-        // An error is kept: see `check`.
-        let answered = self.answer_memory(&[]).unwrap_or(1);
-        if answered > 0
-            && let Some(span) = &mut self.span
-        {
-            span.put_aside(began, usage);
+        while let Some(request) = self.next_request() {
+            let (began, usage) = (Instant::now(), own_usage().unwrap_or_default());
+            self.take_request(request, &[]);
+            if let Some(span) = &mut self.span {
+                span.put_aside(began, usage);
+            }
         }
         let Some(serving) = &mut self.serving else {
             return true;
@@ -148,19 +149,14 @@ impl Recording<'_> {
         !gone
     }
 
-    /// Takes every request that is there; returns how many of them were for a ledger.
-    fn answer_memory(&mut self, connections: &[&Connection]) -> Result<u32, Error> {
-        let mut answered = 0;
-        while let Some(request) =
-            (self.serving.as_ref()).and_then(|serving| serving.service.requests().try_recv().ok())
-        {
-            answered += u32::from(matches!(request, Request::Memory(_)));
-            self.take_request(request, connections)?;
-        }
-        Ok(answered)
+    /// A request that is there.
+    fn next_request(&self) -> Option<Request> {
+        self.serving.as_ref()?.service.requests().try_recv().ok()
     }
 
-    fn take_request(&mut self, request: Request, connections: &[&Connection]) -> Result<(), Error> {
+    /// Lets who asks for a cycle wait, and answers who asks for a ledger. One that cannot be taken ends
+    /// the workload at its next step: see [`Recording::check`].
+    fn take_request(&mut self, request: Request, connections: &[&Connection]) {
         match request {
             Request::Dump(reply) => {
                 if let Some(serving) = &mut self.serving {
@@ -172,13 +168,9 @@ impl Recording<'_> {
                     reply.answer(serde_json::to_string(&ledger).unwrap_or_default());
                     self.recycle(ledger);
                 }
-                None => {
-                    reply.fail("memory", "a ledger could not be taken");
-                    self.check()?;
-                }
+                None => reply.fail("memory", "a ledger could not be taken"),
             },
         }
-        Ok(())
     }
 
     /// Keeps the ledger of a phase for the answer of its cycle.
