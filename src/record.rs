@@ -293,7 +293,7 @@ pub struct ListeningRecord {
 }
 
 /// `kind = result`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResultRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,

@@ -17,12 +17,13 @@ pub struct Rollup {
 }
 
 impl Rollup {
-    pub(super) fn add_line(&mut self, line: &[u8]) {
-        match super::text::kilobytes(line) {
-            Some((b"Rss", bytes)) => self.rss_bytes = bytes,
-            Some((b"Anonymous", bytes)) => self.anonymous_bytes = bytes,
-            Some((b"Swap", bytes)) => self.swap_bytes = bytes,
-            Some((b"AnonHugePages", bytes)) => self.huge_bytes = bytes,
+    /// Adds a field of `smaps` or of `smaps_rollup`; those that are not counted here change nothing.
+    pub(super) fn add(&mut self, (name, bytes): (&[u8], u64)) {
+        match name {
+            b"Rss" => self.rss_bytes += bytes,
+            b"Anonymous" => self.anonymous_bytes += bytes,
+            b"Swap" => self.swap_bytes += bytes,
+            b"AnonHugePages" => self.huge_bytes += bytes,
             _ => {}
         }
     }
@@ -43,7 +44,8 @@ pub fn rollup(pid: Option<u32>) -> io::Result<Rollup> {
     let text = fs::read(path(pid, "smaps_rollup"))?;
     let mut rollup = Rollup::default();
     text.split(|b| *b == b'\n')
-        .for_each(|line| rollup.add_line(line));
+        .filter_map(super::text::kilobytes)
+        .for_each(|field| rollup.add(field));
     if rollup.rss_bytes == 0 {
         // A process that is exiting has an empty rollup.
         return Err(io::ErrorKind::NotFound.into());
@@ -81,7 +83,8 @@ mod tests {
         let text = "55d0-7ffc ---p 00000000 00:00 0    [rollup]\nRss:    1464 kB\nPss:  9 kB\n\
                     Pss_Anon: 3 kB\nAnonymous:\t   92 kB\nSwap:  4 kB\nSwapPss: 1 kB\n";
         text.lines()
-            .for_each(|line| rollup.add_line(line.as_bytes()));
+            .filter_map(|line| crate::memory::text::kilobytes(line.as_bytes()))
+            .for_each(|field| rollup.add(field));
         let expected = Rollup {
             rss_bytes: 1464 * 1024,
             anonymous_bytes: 92 * 1024,

@@ -94,13 +94,7 @@ impl Mappings {
         *sums = Rollup::default();
         lines.read(|line| {
             if let Some((name, bytes)) = kilobytes(line) {
-                match name {
-                    b"Rss" => sums.rss_bytes += bytes,
-                    b"Anonymous" => sums.anonymous_bytes += bytes,
-                    b"Swap" => sums.swap_bytes += bytes,
-                    b"AnonHugePages" => sums.huge_bytes += bytes,
-                    _ => {}
-                }
+                sums.add((name, bytes));
                 if let Some(mapping) = mappings.last_mut() {
                     match name {
                         b"Rss" => mapping.rss_bytes = bytes,

@@ -199,39 +199,27 @@ fn absent(absent: &memory::Absent) -> AbsentRecord {
 /// Peak and CPU time are left to the harness, which knows them from `wait4`.
 fn insert_result(report: InsertReport) -> ResultRecord {
     ResultRecord {
-        scenario: String::new(),
         inserted: report.inserted,
         rows: report.rows,
         distinct_rows: Some(report.distinct_rows),
         last_rowid: Some(report.last_rowid),
         content_hash: report.content_hash,
         verified: report.verified,
-        cycles: None,
-        dump_bytes: None,
         not_closed: report.not_closed,
-        rows_per_second: 0.0,
-        peak_rss_bytes: 0,
-        user_ns: 0,
-        system_ns: 0,
+        ..ResultRecord::default()
     }
 }
 
 /// The same of a snapshot workload; one that found anything else than it should is an error.
 fn snapshot_result(report: SnapshotReport) -> ResultRecord {
     ResultRecord {
-        scenario: String::new(),
         inserted: report.inserted,
         rows: report.rows,
-        distinct_rows: None,
-        last_rowid: None,
         content_hash: report.content_hash,
         verified: true,
         cycles: Some(report.cycles),
         dump_bytes: report.dump_bytes,
         not_closed: report.not_closed,
-        rows_per_second: 0.0,
-        peak_rss_bytes: 0,
-        user_ns: 0,
-        system_ns: 0,
+        ..ResultRecord::default()
     }
 }

@@ -34,7 +34,7 @@ use std::io::Write;
 
 use rusqlite::Connection;
 
-use super::steps::{Lent, Steps};
+use super::steps::{Lent, Steps, in_step};
 use super::{Error, doing};
 use cursor::Encoding;
 use objects::{Objects, Table};
@@ -230,17 +230,8 @@ impl<'c> Dump<'_, 'c> {
     ) -> Result<R, Error> {
         let mut session = Lent::new(&mut self.session);
         let buffer = &mut self.buffer;
-        let mut work = Some(work);
-        let mut result = None;
-        self.steps.run(&mut || {
-            if let Some(work) = work.take() {
-                result = Some(work(session.get(), buffer));
-            }
-        });
-        match result {
-            Some(result) => result.map_err(doing(|| what.to_owned())),
-            None => Err(Error::Options(format!("{what}: the step was not run"))),
-        }
+        let done = in_step(self.steps, || work(session.get(), buffer))?;
+        done.map_err(doing(|| what.to_owned()))
     }
 
     fn put(&mut self, text: &[u8]) -> Result<(), Error> {

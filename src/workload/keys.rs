@@ -161,10 +161,13 @@ pub(super) fn write_uuid(bits: u128, text: &mut [u8; UUID_LEN]) -> &[u8] {
     text
 }
 
+/// What SplitMix64's state grows by with each number.
+pub(super) const SPLIT_MIX_STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+
 /// SplitMix64's step: a bijection whose every output bit depends on every input bit.
 #[inline]
 pub(super) const fn mix(seed: u64) -> u64 {
-    let z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let z = seed.wrapping_add(SPLIT_MIX_STEP);
     let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)

@@ -72,15 +72,23 @@ impl<'a, T: OfConnection> Lent<'a, T> {
     }
 }
 
-/// One step of work on a connection.
+/// Runs `work` as one step.
+pub(super) fn in_step<T: Send>(
+    steps: &mut dyn Steps,
+    work: impl FnOnce() -> T + Send,
+) -> Result<T, Error> {
+    let (mut work, mut result) = (Some(work), None);
+    steps.run(&mut || result = work.take().map(|work| work()));
+    result.ok_or_else(|| Error::Options("a step was not run".into()))
+}
+
+/// The same for work on a connection.
 pub(super) fn one_step<T: Send>(
     steps: &mut dyn Steps,
     connection: &Connection,
-    mut work: impl FnMut(&Connection) -> Result<T, Error> + Send,
+    work: impl FnOnce(&Connection) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
     let mut connection = connection;
     let mut lent = Lent::new(&mut connection);
-    let mut result = None;
-    steps.run(&mut || result = Some(work(lent.get())));
-    result.unwrap_or_else(|| Err(Error::Options("a step was not run".into())))
+    in_step(steps, || work(lent.get()))?
 }

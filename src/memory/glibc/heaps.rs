@@ -42,14 +42,19 @@ pub struct Heap {
 }
 
 impl Heap {
-    /// Bytes that are not resident: in the whole pages of the top chunk, and behind the heap's end.
-    fn not_resident_above_top(&self, pagemap: &mut Pagemap) -> io::Result<(usize, usize)> {
-        let top = self.top.next_multiple_of(page_size()).min(self.end);
-        let mut of = |start: usize, end: usize| -> io::Result<usize> {
-            let resident = pagemap.resident_bytes(start, end)?;
-            Ok(end - start - resident as usize)
+    /// Bytes in the whole pages of the top chunk that are not resident, where nothing else of the heap
+    /// is missing but `behind` bytes behind its end.
+    fn missing_above_top_alone(
+        &self,
+        behind: usize,
+        pagemap: &mut Pagemap,
+    ) -> io::Result<Option<usize>> {
+        let Some(missing) = self.missing else {
+            return Ok(None);
         };
-        Ok((of(top, self.end)?, of(self.end, self.limit)?))
+        let top = self.top.next_multiple_of(page_size()).min(self.end);
+        let above = self.end - top - pagemap.resident_bytes(top, self.end)? as usize;
+        Ok((missing == above + behind).then_some(above))
     }
 }
 
@@ -223,11 +228,11 @@ impl Heaps {
         let mut result = NotResident::default();
         for index in 0..self.heaps.len() {
             let heap = self.heaps[index];
-            let (above, behind) = heap.not_resident_above_top(pagemap)?;
-            if heap.missing == Some(above + behind) {
-                // Nothing is missing below.
+            let resident_behind = pagemap.resident_bytes(heap.end, heap.limit)?;
+            result.behind_bytes += resident_behind as i64;
+            let missing_behind = heap.limit - heap.end - resident_behind as usize;
+            if let Some(above) = heap.missing_above_top_alone(missing_behind, pagemap)? {
                 result.free_bytes += above as i64;
-                result.behind_bytes += (heap.limit - heap.end - behind) as i64;
                 continue;
             }
             let mut reached = heap.start;
@@ -251,7 +256,6 @@ impl Heaps {
             if reached < heap.end {
                 hole(self, reached, heap.end);
             }
-            result.behind_bytes += pagemap.resident_bytes(heap.end, heap.limit)? as i64;
         }
         Ok(result)
     }

@@ -14,10 +14,9 @@ use rusqlite::serialize::OwnedData;
 use rusqlite::{Connection, ErrorCode, ffi};
 use serde::{Deserialize, Serialize};
 
-use super::target::in_step;
 use crate::workload::database::{DatabaseKind, Place};
 use crate::workload::schema::prefix;
-use crate::workload::steps::{Lent, Steps};
+use crate::workload::steps::{Lent, Steps, in_step};
 use crate::workload::{Error, doing};
 
 pub use super::target::Snapshot;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::copy::{CopyMethod, CopyOptions};
-use super::schema::{MAX_SCALE, Schema};
+use super::schema::{Schema, check_scale};
 use crate::workload::Error;
 use crate::workload::database::{Database, DatabaseKind};
 use crate::workload::pragmas::Pragma;
@@ -113,10 +113,7 @@ impl SnapshotOptions {
     /// The numbers are in their ranges, and what is asked for can be done together.
     pub fn check(&self) -> Result<(), Error> {
         let wrong = |message: String| Err(Error::Options(message));
-        if !(self.scale > 0.0 && self.scale <= MAX_SCALE) {
-            let scale = self.scale;
-            return wrong(format!("scale is {scale}: above 0, up to {MAX_SCALE}"));
-        }
+        check_scale(self.scale)?;
         if self.workers == 0 {
             return wrong("workers is 0: 1 or more".into());
         }

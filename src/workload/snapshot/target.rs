@@ -7,7 +7,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use crate::workload::database::{Database, DatabaseKind, Place};
-use crate::workload::steps::{Lent, Steps};
+use crate::workload::steps::{Steps, in_step, one_step};
 use crate::workload::{Error, doing};
 
 /// What rusqlite waits for a lock unless it is told otherwise.
@@ -90,13 +90,11 @@ impl Snapshot {
     }
 
     fn check_empty(&self, steps: &mut dyn Steps) -> Result<(), Error> {
-        let mut connection = &self.connection;
-        let mut lent = Lent::new(&mut connection);
-        let count = in_step(steps, || {
-            (lent.get()).query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0))
-        })?;
         let kind = self.kind;
-        let pages = count.map_err(doing(|| format!("reading the new {kind} database")))?;
+        let pages = one_step(steps, &self.connection, |connection| {
+            (connection.query_row("PRAGMA page_count", [], |row| row.get::<_, i64>(0)))
+                .map_err(doing(|| format!("reading the new {kind} database")))
+        })?;
         if pages > 0 {
             return Err(Error::Options(format!(
                 "there is a {kind} database of that name already, of {pages} pages; it is left as it is"
@@ -153,14 +151,4 @@ impl Drop for Files {
         // Nobody is left to be told.
         let _ = self.remove();
     }
-}
-
-/// Runs `work` as one step.
-pub(super) fn in_step<T: Send>(
-    steps: &mut dyn Steps,
-    work: impl FnOnce() -> T + Send,
-) -> Result<T, Error> {
-    let (mut work, mut result) = (Some(work), None);
-    steps.run(&mut || result = work.take().map(|work| work()));
-    result.ok_or_else(|| Error::Options("a step of the copy was not run".into()))
 }

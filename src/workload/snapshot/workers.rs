@@ -7,6 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::options::Placement;
+use crate::workload::keys::{SPLIT_MIX_STEP, mix};
 use crate::workload::steps::Steps;
 use crate::workload::{Marks, Phase, Stopped};
 
@@ -198,11 +199,9 @@ impl Turns {
 
     /// SplitMix64, `0..bound`; the bias of a modulo by a number of threads does not matter.
     fn below(&mut self, bound: u64) -> u64 {
-        self.random = self.random.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut z = self.random;
-        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        (z ^ (z >> 31)) % bound.max(1)
+        let drawn = mix(self.random);
+        self.random = self.random.wrapping_add(SPLIT_MIX_STEP);
+        drawn % bound.max(1)
     }
 }
 
