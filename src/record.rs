@@ -16,6 +16,9 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::memory::statements::Statements;
+use crate::verdict::{Judgement, Probe, Verdict};
+
 /// The version that this build writes.
 pub const SCHEMA_VERSION: u32 = 1;
 
@@ -118,6 +121,13 @@ pub struct ConnectionRecord {
     pub lookaside_slots: i64,
     /// `CACHE_SPILL`, in pages
     pub cache_spills: i64,
+    /// Pages of its in-memory databases: `page_cache_bytes` where it has no other, and the images
+    /// of memdb.
+    #[serde(default)]
+    pub memory_database_bytes: i64,
+    /// Of them, the images of memdb; an image that several connections share counts at the first.
+    #[serde(default)]
+    pub memdb_image_bytes: i64,
 }
 
 /// One line of `record.jsonl`.
@@ -139,6 +149,10 @@ pub enum Line {
     Phase(PhaseRecord),
     /// The testee's memory as seen from outside.
     Sample(SampleRecord),
+    /// What kind of growth the ledgers of a scenario show.
+    Verdict(VerdictRecord),
+    /// The next scenario is another one with a remedy.
+    Remedy(RemedyRecord),
     /// What the workload left behind, verified.
     Result(ResultRecord),
     /// A scenario ended early, or a probe failed.
@@ -148,13 +162,15 @@ pub enum Line {
 }
 
 /// The `kind` of every [`Line`].
-const KINDS: [&str; 9] = [
+const KINDS: [&str; 11] = [
     "run",
     "environment",
     "scenario",
     "listening",
     "phase",
     "sample",
+    "verdict",
+    "remedy",
     "result",
     "error",
     "progress",
@@ -230,12 +246,19 @@ pub struct PragmaRecord {
 pub struct PhaseRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,
-    /// `start`, `open`, `fill`, `backup`, `dump`, `dispose`, `trim`, `verify`, `close`.
+    /// `start`, `open`, `fill`, `work`, `backup`, `dump`, `dispose`, `trim`, `probe`, `verify`,
+    /// `close`.
     pub phase: String,
     /// The cycle that the phase belongs to, for a workload that has cycles: 0 for the fill, then
     /// from 1. The last phase of a cycle carries its reading.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycle: Option<u32>,
+    /// For phase `probe`: which one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probe: Option<Probe>,
+    /// Before the probe `finalize`: what it is about to finalize, largest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<Statements>,
     /// Readings inside a phase count from 1; absent at a phase's end.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reading: Option<u32>,
@@ -292,6 +315,33 @@ pub struct ListeningRecord {
     pub address: std::net::SocketAddr,
 }
 
+/// `kind = verdict`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VerdictRecord {
+    /// See [`ScenarioRecord::scenario`].
+    pub scenario: String,
+    /// The verdicts that the scenario's declaration says it has; absent where it says nothing, or
+    /// where a setting was changed that it may rest on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Vec<Verdict>>,
+    /// What the ledgers show.
+    #[serde(flatten)]
+    pub judgement: Judgement,
+}
+
+/// `kind = remedy`, before the `scenario` line that it is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RemedyRecord {
+    /// See [`ScenarioRecord::scenario`].
+    pub scenario: String,
+    /// The scenario as it is, which this one is compared with.
+    pub of: String,
+    /// Rounds count from 1; in each of them every remedy runs once.
+    pub round: u32,
+    /// What is changed, as `--set` takes it; empty for the scenario as it is.
+    pub set: Vec<String>,
+}
+
 /// `kind = result`
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ResultRecord {
@@ -311,9 +361,10 @@ pub struct ResultRecord {
     pub content_hash: String,
     /// `insert`: rows, distinct rows, last rowid and hash are what the key mode makes them.
     /// `snapshot`: rows and hash are after the last cycle what they were before the first, and each
-    /// cycle copied as many pages and dumped the same bytes.
+    /// cycle copied as many pages and dumped the same bytes. `fault`: rows and hash are after the last
+    /// cycle what went in.
     pub verified: bool,
-    /// Cycles run to their end, for workload `snapshot`.
+    /// Cycles run to their end, for workloads `snapshot` and `fault`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cycles: Option<u32>,
     /// Bytes of SQL text of one dump, before compression, for workload `snapshot`.

@@ -218,8 +218,13 @@ impl<R: BufRead> Iterator for Reader<R> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::memory::statements::Statements;
     use crate::record::{
-        ErrorRecord, LedgerRecord, PhaseRecord, ResultRecord, SampleRecord, TermRecord, encode,
+        ErrorRecord, LedgerRecord, PhaseRecord, RemedyRecord, ResultRecord, SampleRecord,
+        TermRecord, VerdictRecord, encode,
+    };
+    use crate::verdict::{
+        Confidence, Evidence, Finding, GaveBack, Judgement, Probe, Unit, Verdict,
     };
     use proptest::prelude::*;
 
@@ -264,14 +269,14 @@ mod tests {
     #[test]
     fn unknown_kinds_and_unknown_fields_are_skipped() {
         let (lines, notes) = read(&format!(
-            "{{\"schema_version\":1,\"kind\":\"verdict\",\"x\":1}}\n\n{}\n",
+            "{{\"schema_version\":1,\"kind\":\"weather\",\"x\":1}}\n\n{}\n",
             ERROR.replace("\"what\"", "\"later\":[1],\"what\"")
         ));
         assert_eq!(lines.len(), 1);
         assert!(lines[0].is_ok(), "{lines:?}");
         assert_eq!(
             (notes.skipped, notes.first_unknown_kind.as_deref()),
-            (1, Some("verdict"))
+            (1, Some("weather"))
         );
     }
 
@@ -318,13 +323,81 @@ mod tests {
             numbers in any::<[u64; 8]>(), rows in any::<Option<u64>>(),
             rss_bytes in any::<i64>(), unattributed_bytes in any::<i64>(),
             terms in prop::collection::vec(term(), 0..6),
+            probe in prop::option::of(prop::sample::select(Probe::ALL.to_vec())),
+            statements in prop::collection::vec(statements(), 0..3),
         ) -> Line {
             let [at_ns, elapsed_ns, user_ns, system_ns, page_faults, peak_rss_bytes, open_files,
                 ledger_ns] = numbers;
             Line::Phase(PhaseRecord {
-                scenario, phase, cycle, reading, partial, at_ns, elapsed_ns, user_ns, system_ns,
-                page_faults, peak_rss_bytes, open_files, rows, ledger_ns,
+                scenario, phase, cycle, probe, statements, reading, partial, at_ns, elapsed_ns,
+                user_ns, system_ns, page_faults, peak_rss_bytes, open_files, rows, ledger_ns,
                 ledger: LedgerRecord { rss_bytes, unattributed_bytes, terms, ..LedgerRecord::default() },
+            })
+        }
+    }
+
+    fn statements() -> impl Strategy<Value = Statements> {
+        (any::<Option<String>>(), any::<u64>(), any::<i64>()).prop_map(|(sql, count, bytes)| {
+            Statements {
+                sql,
+                count,
+                bytes,
+                busy: count,
+            }
+        })
+    }
+
+    fn finding() -> impl Strategy<Value = Finding> {
+        let verdict = prop::sample::select(Verdict::ALL.to_vec());
+        let texts = (any::<String>(), any::<Option<String>>());
+        // serde_json reads a fraction to its last digit only where few make it up.
+        let eighths = || any::<i32>().prop_map(|number| f64::from(number) / 8.0);
+        let slope = (eighths(), prop::option::of((eighths(), eighths())));
+        (
+            verdict,
+            any::<i64>(),
+            texts,
+            slope,
+            prop::collection::vec(statements(), 0..2),
+        )
+            .prop_map(
+                |(verdict, bytes, (text, detail), (value, interval), statements)| Finding {
+                    verdict,
+                    bytes,
+                    confidence: Confidence::Medium,
+                    terms: vec![text.clone().into()],
+                    evidence: vec![Evidence {
+                        what: text.into(),
+                        value,
+                        unit: Unit::BytesPer,
+                        interval,
+                    }],
+                    detail,
+                    probe: Some(GaveBack {
+                        probe: Probe::Trim,
+                        rss_bytes: bytes,
+                        sqlite_live_bytes: bytes,
+                        sqlite_blocks: bytes,
+                        page_cache_bytes: bytes,
+                    }),
+                    statements,
+                },
+            )
+    }
+
+    prop_compose! {
+        fn verdict()(
+            scenario in any::<String>(), none in any::<Option<String>>(),
+            findings in prop::collection::vec(finding(), 0..3),
+            expected in prop::option::of(prop::collection::vec(prop::sample::select(Verdict::ALL.to_vec()), 0..3)),
+            readings in any::<u32>(),
+        ) -> Line {
+            Line::Verdict(VerdictRecord {
+                scenario, expected,
+                judgement: Judgement {
+                    findings, none, per: "cycle".into(), readings: readings as usize,
+                    ..Judgement::default()
+                },
             })
         }
     }
@@ -332,6 +405,15 @@ mod tests {
     fn line() -> impl Strategy<Value = Line> {
         prop_oneof![
             phase(),
+            verdict(),
+            (any::<String>(), any::<u32>(), any::<Vec<String>>()).prop_map(|(of, round, set)| {
+                Line::Remedy(RemedyRecord {
+                    scenario: of.clone(),
+                    of,
+                    round,
+                    set,
+                })
+            }),
             (any::<String>(), any::<[u64; 5]>()).prop_map(|(scenario, n)| {
                 Line::Sample(SampleRecord {
                     scenario,
