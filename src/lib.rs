@@ -10,6 +10,8 @@
 //! * [`allocator`]: who hands out memory, on both sides of the FFI. A counting global allocator,
 //!   SQLite's memory methods, and jemalloc arenas whose extents are recorded.
 //! * [`memory`]: what is resident and who owns it. Reads, never drives.
+//! * [`analysis`]: what kind of growth a series of ledgers shows, in the words of [`verdict`]. Pure
+//!   functions.
 //!
 //! With the feature `cli`, which is on by default and which a service that embeds the ledger turns
 //! off, also the workloads, the two processes that measure them, and the command line.
@@ -40,6 +42,7 @@ compile_error!(
 );
 
 pub mod allocator;
+pub mod analysis;
 #[cfg(feature = "cli")]
 pub mod cli;
 #[cfg(feature = "cli")]
@@ -55,5 +58,6 @@ pub mod report;
 pub mod scenario;
 #[cfg(feature = "cli")]
 pub mod testee;
+pub mod verdict;
 #[cfg(feature = "cli")]
 pub mod workload;
