@@ -7,7 +7,8 @@
 mod cgroup;
 mod claims;
 #[cfg(feature = "cli")]
-mod connections;
+pub mod connections;
+pub mod databases;
 pub mod glibc;
 pub mod jemalloc;
 pub mod ledger;
@@ -20,6 +21,7 @@ pub mod rust_heap;
 mod smaps;
 pub mod sqlite;
 mod stacks;
+pub mod statements;
 mod terms;
 mod text;
 #[cfg(feature = "cli")]

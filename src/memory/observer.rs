@@ -2,6 +2,7 @@
 
 use super::cgroup::Cgroup;
 use super::claims::{Claimant, Claims};
+use super::databases::Images;
 use super::glibc::heaps::{Heaps, NotResident};
 use super::jemalloc::{self, ArenaCounters, Jemalloc};
 use super::ledger::{Beside, CgroupBytes, Ledger};
@@ -343,9 +344,10 @@ unsafe fn read_connections(
     listed.clear();
     let mut sum = ConnectionStatus::default();
     let mut lookaside = Some(0);
+    let mut images = Images::new();
     for connection in connections {
         // SAFETY: the caller's contract.
-        let one = unsafe { sqlite::read_connection(*connection) };
+        let one = unsafe { sqlite::read_connection(*connection, &mut images) };
         if listed.len() < listed.capacity() {
             listed.push(one);
         }
@@ -358,6 +360,8 @@ unsafe fn read_connections(
         sum.statements += one.statements;
         sum.lookaside_slots += one.lookaside_slots;
         sum.cache_spills += one.cache_spills;
+        sum.memory_database_bytes += one.memory_database_bytes;
+        sum.memdb_image_bytes += one.memdb_image_bytes;
     }
     sum.statement_lookaside_bytes = lookaside;
     (sum, connections.len())

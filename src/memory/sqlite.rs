@@ -2,6 +2,7 @@
 
 use libsqlite3_sys as ffi;
 
+use super::databases::{self, Images};
 use crate::allocator::sqlite as methods;
 
 /// The whole library, in bytes. Source: `sqlite3_status64`.
@@ -44,7 +45,8 @@ pub struct ConnectionStatus {
     pub page_cache_bytes: i64,
     /// `SCHEMA_USED`, divided among the connections of a shared cache.
     pub schema_bytes: i64,
-    /// `STMT_USED`: every prepared statement.
+    /// `STMT_USED`: every prepared statement. SQLite computes it in an `int`; what went round is put
+    /// right.
     pub statement_bytes: i64,
     /// The part of `statement_bytes` inside the connection's lookaside buffer; `None` where the
     /// memory methods of [`crate::allocator::sqlite`] are not installed.
@@ -55,6 +57,15 @@ pub struct ConnectionStatus {
     pub lookaside_slots: i64,
     /// `CACHE_SPILL`: dirty pages written in mid-transaction because the cache was full.
     pub cache_spills: i64,
+    /// Its in-memory databases: its page cache, and the images of memdb.
+    ///
+    /// The page cache counts where every schema has its pages there and nowhere else. Where another
+    /// is in a file, or in an image, SQLite does not tell whose pages they are, and none count: so an
+    /// empty `:memory:` with a file attached has no memory database.
+    pub memory_database_bytes: i64,
+    /// Of them, the images of memdb, as long as the databases are; SQLite may have allocated up to
+    /// twice that. One that connections share counts at the first of them.
+    pub memdb_image_bytes: i64,
 }
 
 /// A connection as the ledger needs it.
@@ -67,11 +78,11 @@ fn db_status(connection: Connection, operation: i32) -> i64 {
     now
 }
 
-/// Reads one connection.
+/// Reads one connection. `images` are those of memdb that others have been read with.
 ///
 /// # Safety
 /// `connection` is open and, if it was opened with `SQLITE_OPEN_NOMUTEX`, in use by no other thread.
-pub unsafe fn read_connection(connection: Connection) -> ConnectionStatus {
+pub unsafe fn read_connection(connection: Connection, images: &mut Images) -> ConnectionStatus {
     let page_cache_bytes = db_status(connection, ffi::SQLITE_DBSTATUS_CACHE_USED_SHARED);
     let whole_cache = db_status(connection, ffi::SQLITE_DBSTATUS_CACHE_USED);
     let sharers = if page_cache_bytes > 0 {
@@ -79,29 +90,91 @@ pub unsafe fn read_connection(connection: Connection) -> ConnectionStatus {
     } else {
         1
     };
-    let mut statement_bytes = 0;
+    // SAFETY: the caller's contract.
+    let statements = unsafe { read_statements(connection) };
+    // SAFETY: the caller's contract.
+    let in_memory = unsafe { databases::read(connection, images) };
+    let cached = if in_memory.in_page_cache_only {
+        page_cache_bytes
+    } else {
+        0
+    };
+    ConnectionStatus {
+        page_cache_bytes,
+        schema_bytes: db_status(connection, ffi::SQLITE_DBSTATUS_SCHEMA_USED) / sharers.max(1),
+        statement_bytes: statements.bytes,
+        statement_lookaside_bytes: statements.lookaside_bytes,
+        statements: statements.count,
+        lookaside_slots: db_status(connection, ffi::SQLITE_DBSTATUS_LOOKASIDE_USED),
+        cache_spills: db_status(connection, ffi::SQLITE_DBSTATUS_CACHE_SPILL),
+        memory_database_bytes: cached + in_memory.image_bytes,
+        memdb_image_bytes: in_memory.image_bytes,
+    }
+}
+
+/// The prepared statements of one connection.
+struct Statements {
+    count: i64,
+    bytes: i64,
+    lookaside_bytes: Option<i64>,
+}
+
+/// # Safety
+/// As [`read_connection`].
+unsafe fn read_statements(connection: Connection) -> Statements {
+    let mut counted = 0;
     let on_the_heap = methods::heap_bytes_sized_by(|| {
-        statement_bytes = db_status(connection, ffi::SQLITE_DBSTATUS_STMT_USED)
+        counted = db_status(connection, ffi::SQLITE_DBSTATUS_STMT_USED)
     });
     if on_the_heap.is_none() {
-        statement_bytes = db_status(connection, ffi::SQLITE_DBSTATUS_STMT_USED);
+        counted = db_status(connection, ffi::SQLITE_DBSTATUS_STMT_USED);
     }
-    let mut statements = 0;
+    let (mut count, mut summed) = (0, 0);
+    // Each statement is sized a second time only where the sum of all may be too large for an `int`.
+    let sums = on_the_heap.is_none() && !(0..1 << 30).contains(&counted);
     // SAFETY: the connection is open and unused; the walk ends at null.
     unsafe {
         let mut statement = ffi::sqlite3_next_stmt(connection, std::ptr::null_mut());
         while !statement.is_null() {
-            statements += 1;
+            count += 1;
+            if sums {
+                let used = ffi::SQLITE_STMTSTATUS_MEMUSED;
+                summed += i64::from(ffi::sqlite3_stmt_status(statement, used, 0));
+            }
             statement = ffi::sqlite3_next_stmt(connection, statement);
         }
     }
-    ConnectionStatus {
-        page_cache_bytes,
-        schema_bytes: db_status(connection, ffi::SQLITE_DBSTATUS_SCHEMA_USED) / sharers.max(1),
-        statement_bytes,
-        statement_lookaside_bytes: on_the_heap.map(|heap| statement_bytes - heap),
-        statements,
-        lookaside_slots: db_status(connection, ffi::SQLITE_DBSTATUS_LOOKASIDE_USED),
-        cache_spills: db_status(connection, ffi::SQLITE_DBSTATUS_CACHE_SPILL),
+    let lookaside_bytes = on_the_heap.map(|heap| lookaside_bytes(counted, heap));
+    let bytes = match (on_the_heap, lookaside_bytes) {
+        (Some(heap), Some(lookaside)) => heap + lookaside,
+        _ if sums => summed,
+        _ => counted,
+    };
+    Statements {
+        count,
+        bytes,
+        lookaside_bytes,
+    }
+}
+
+/// What of `counted`, a sum that goes round in an `int`, is not the `heap`'s: no lookaside buffer has
+/// as much as an `int` can count.
+fn lookaside_bytes(counted: i64, heap: i64) -> i64 {
+    (counted - heap).rem_euclid(1 << 32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_went_round_leaves_what_lookaside_has() {
+        let as_sqlite_counts = |sum: i64| i64::from(sum as i32);
+        for heap in [0, 1 << 20, (1 << 31) - 5, 1 << 31, 3 << 31, 21_474_836_480] {
+            for lookaside in [0, 44_900] {
+                let counted = as_sqlite_counts(heap + lookaside);
+                assert_eq!(lookaside_bytes(counted, heap), lookaside, "{heap}");
+            }
+        }
     }
 }

@@ -105,6 +105,11 @@ pub fn arenas() -> Option<usize> {
     None
 }
 
+/// Whether [`trim`] gives anything back: `malloc` is glibc's.
+pub fn can_trim() -> bool {
+    cfg!(target_env = "gnu") && malloc_provider() == MallocProvider::Glibc
+}
+
 /// Gives free pages of every arena back to the kernel: `malloc_trim(0)`. True if any were.
 #[cfg(target_env = "gnu")]
 pub fn trim() -> bool {
