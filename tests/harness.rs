@@ -196,9 +196,10 @@ fn the_error<'a>(lines: &'a [Line], what: &str) -> &'a ErrorRecord {
     errors[0]
 }
 
+/// The last of the workload's own: a limit is followed by probes.
 fn last_phase(lines: &[Line]) -> &PhaseRecord {
     let phase = lines.iter().rev().find_map(|line| match line {
-        Line::Phase(phase) => Some(phase),
+        Line::Phase(phase) if phase.probe.is_none() => Some(phase),
         _ => None,
     });
     phase.expect("a phase")
@@ -212,7 +213,7 @@ fn a_run_that_goes_well_leaves_a_record_and_nothing_else() {
     assert_eq!(status.code(), Some(0), "{stderr}");
     let lines = place.record();
     assert!(errors(&lines).is_empty(), "{lines:?}");
-    let Some(Line::Result(result)) = lines.last() else {
+    let [.., Line::Result(result), Line::Verdict(_)] = &lines[..] else {
         panic!("{lines:?}")
     };
     assert!(
@@ -276,7 +277,7 @@ fn the_scenarios_after_a_failed_one_run() {
     assert_eq!(status.code(), Some(3), "{stderr}");
     let lines = place.record();
     let failed = the_error(&lines, "killed").scenario.clone();
-    let Some(Line::Result(result)) = lines.last() else {
+    let [.., Line::Result(result), Line::Verdict(_)] = &lines[..] else {
         panic!("{lines:?}")
     };
     assert_ne!(Some(&result.scenario), failed.as_ref());
@@ -426,7 +427,7 @@ fn a_run_whose_standard_output_is_closed_or_full_is_recorded_all_the_same() {
         let lines = place.record();
         assert!(errors(&lines).is_empty(), "{script}: {lines:?}");
         assert!(
-            matches!(lines.last(), Some(Line::Result(_))),
+            matches!(&lines[..], [.., Line::Result(_), Line::Verdict(_)]),
             "{script}: {lines:?}"
         );
         assert!(is_empty(&place.temporary), "{script}");

@@ -36,6 +36,8 @@ struct Log {
     stop_at: Option<(Phase, u64)>,
     /// Rows in the table at each reading, as the first connection sees them.
     rows: Vec<i64>,
+    /// The line before each time that it may be probed, and whether it was stopped.
+    probed: Vec<(String, bool)>,
 }
 
 impl Marks for Log {
@@ -59,6 +61,12 @@ impl Marks for Log {
     fn end(&mut self, phase: Phase, connections: &[&Connection]) {
         self.lines
             .push(format!("end {phase} {}", connections.len()));
+    }
+    fn probe(&mut self, connections: &[&Connection], stopped: bool) {
+        // What was stopped has not been rolled back.
+        assert_eq!(connections[0].is_autocommit(), !stopped);
+        self.probed
+            .push((self.lines.last().cloned().unwrap_or_default(), stopped));
     }
     fn progress(&mut self, phase: Phase, done: u64, total: u64) -> Result<(), Stopped> {
         self.progress.push((phase, done, total));
@@ -144,6 +152,29 @@ fn a_connection_with_leaked_statements_stays_open_and_is_shown() {
             reason.contains("unfinalized statements"),
             "{name}: {reason}"
         );
+    }
+}
+
+#[test]
+fn a_fill_may_be_probed_when_it_is_over_or_stopped_and_nothing_else_may() {
+    for kind in [DatabaseKind::Memory, DatabaseKind::File] {
+        let options = InsertOptions {
+            database: kind.into(),
+            ..memory(20_000)
+        };
+        let probed = |stop_at| {
+            let mut log = Log {
+                stop_at,
+                ..Default::default()
+            };
+            let _ = run_with(&options, &mut log);
+            log.probed
+        };
+        let over = ("end fill 1".to_owned(), false);
+        assert_eq!(probed(None), std::slice::from_ref(&over));
+        assert_eq!(probed(Some((Phase::Verify, 1))), [over]);
+        let stopped = ("reading fill 1".to_owned(), true);
+        assert_eq!(probed(Some((Phase::Fill, 8000))), [stopped]);
     }
 }
 

@@ -21,6 +21,8 @@ struct Notes {
     given_back: u32,
     stop_in: Option<Phase>,
     progress: Vec<(Phase, u64, u64)>,
+    /// Whether it was stopped, each time that it may be probed.
+    probed: Vec<bool>,
 }
 
 impl Marks for Notes {
@@ -29,6 +31,10 @@ impl Marks for Notes {
     }
     fn give_back(&mut self) {
         self.given_back += 1;
+    }
+    fn probe(&mut self, connections: &[&Connection], stopped: bool) {
+        assert_eq!((self.cycle, connections.len()), (None, 1));
+        self.probed.push(stopped);
     }
     fn begin(&mut self, _: Phase) {}
     fn reading(&mut self, phase: Phase, _: &[&Connection]) {
@@ -189,6 +195,7 @@ fn a_fill_that_is_stopped_is_told_so() {
     let stopped = Cycles::open(&small(), directory.path(), None, &mut notes);
     assert!(matches!(stopped, Err(Error::Stopped)));
     assert_eq!(notes.failed, [Phase::Fill]);
+    assert_eq!(notes.probed, [true]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ const LAST_ANSWER: Duration = Duration::from_secs(1);
 /// Whether the testee of this scenario serves HTTP.
 pub fn serves(scenario: &Scenario) -> bool {
     match scenario.workload {
-        Workload::Insert(_) => false,
+        Workload::Insert(_) | Workload::Fault(_) => false,
         Workload::Snapshot(_) => true,
     }
 }
@@ -27,7 +27,7 @@ pub fn serves(scenario: &Scenario) -> bool {
 /// How many cycles there are; `None` where the testee serves until it is stopped.
 fn cycles(scenario: &Scenario) -> Option<u32> {
     match &scenario.workload {
-        Workload::Insert(_) => None,
+        Workload::Insert(_) | Workload::Fault(_) => None,
         Workload::Snapshot(options) => options.cycles,
     }
 }
@@ -35,7 +35,7 @@ fn cycles(scenario: &Scenario) -> Option<u32> {
 /// Lets the testee of this scenario serve until it is stopped.
 pub fn serve_until_stopped(scenario: &mut Scenario) {
     match &mut scenario.workload {
-        Workload::Insert(_) => {}
+        Workload::Insert(_) | Workload::Fault(_) => {}
         Workload::Snapshot(options) => options.cycles = None,
     }
 }

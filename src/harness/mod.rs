@@ -42,6 +42,10 @@ pub struct RunOptions {
     /// stopped: SIGINT, SIGTERM or SIGHUP is then how it ends well. `None`: the harness asks, on any
     /// free port.
     pub serve: Option<ServiceOptions>,
+    /// Whether each testee tries what gives memory back, after its last cycle and at a limit.
+    pub probes: bool,
+    /// Whether SQL is recorded with its literals, and not `?` in their places.
+    pub literals: bool,
     /// The command line, for the record.
     pub argv: Vec<String>,
     /// For the record.
@@ -54,12 +58,23 @@ pub struct RunOptions {
 
 /// Looks on while a run goes.
 pub trait Watcher {
-    /// `scenario` comes next; what is changed in it, it is run with.
-    fn prepare(&mut self, _scenario: &mut Scenario) {}
+    /// `scenario` comes next; what is changed in it, it is run with, and what is handed back is
+    /// recorded before it.
+    fn prepare(&mut self, _scenario: &mut Scenario) -> Option<Line> {
+        None
+    }
+    /// Every scenario has run: the one to run next, or `None` to end the run.
+    fn more(&mut self) -> Option<Scenario> {
+        None
+    }
     /// The testee of `scenario` is about to be started.
     fn scenario_started(&mut self, scenario: &Scenario);
     /// Every line that was recorded, and every `progress` and `listening` line, which was not.
     fn line(&mut self, line: &Line);
+    /// The testee of `scenario` is gone, and its lines are recorded: what is recorded after them.
+    fn conclude(&mut self, _scenario: &Scenario) -> Option<Line> {
+        None
+    }
     /// The testee of `scenario` is gone; `ok` says whether it did what it should.
     fn scenario_ended(&mut self, scenario: &Scenario, ok: bool);
 }
@@ -154,8 +169,8 @@ impl Error {
     }
 }
 
-/// Runs `scenarios` one after the other, each in a testee of its own, and records them in
-/// `options.out`.
+/// Runs `scenarios` one after the other, and after them what the watcher asks for, each in a testee
+/// of its own, and records them in `options.out`.
 ///
 /// Blocks, and stays on the calling thread: the kernel ends a testee when the thread that started
 /// it is gone. A failed scenario does not keep the next one from running.
@@ -184,14 +199,18 @@ pub fn run(
     run.write(Line::Run(run_record(options)))?;
     run.write(Line::Environment(options.environment.clone()))?;
     let mut outcome = Outcome::Done;
-    for (index, scenario) in scenarios.iter().enumerate() {
-        let mut scenario = scenario.clone();
-        run.watcher.prepare(&mut scenario);
+    let mut waiting = scenarios.iter().cloned();
+    let mut index = 0;
+    while let Some(mut scenario) = waiting.next().or_else(|| run.watcher.more()) {
+        if let Some(line) = run.watcher.prepare(&mut scenario) {
+            run.write(line)?;
+        }
         match run.scenario(index, &scenario)? {
             Ended::Well => {}
             Ended::Failed => outcome = Outcome::Failed,
             Ended::Interrupted => return Ok(Outcome::Interrupted),
         }
+        index += 1;
     }
     Ok(outcome)
 }

@@ -18,7 +18,9 @@ use crate::allocator::global::CHOICE_VARIABLE;
 use crate::memory::wait::{Waited, wait_with_usage};
 use crate::record::{Decoded, Line, decode};
 use crate::scenario::Scenario;
-use crate::testee::{Input, ServiceOptions};
+use crate::testee::Input;
+
+use super::RunOptions;
 
 /// How much of a testee's standard error is kept.
 const TAIL_BYTES: usize = 64 * 1024;
@@ -52,7 +54,7 @@ pub(super) struct Testee {
 
 impl Testee {
     /// Starts `executable testee` for `scenario`; its lines arrive at `events` under `index`.
-    /// Where its workload is served over HTTP, then as `service` says.
+    /// Where its workload is served over HTTP, then as `options` say.
     ///
     /// To be called on a thread that outlives the testee: see `PR_SET_PDEATHSIG`.
     pub(super) fn start(
@@ -61,7 +63,7 @@ impl Testee {
         index: usize,
         events: SyncSender<Event>,
         heap_profile: PathBuf,
-        service: ServiceOptions,
+        options: &RunOptions,
     ) -> io::Result<Testee> {
         let directory = tempfile::Builder::new()
             .prefix("sqlite-membench-")
@@ -71,7 +73,9 @@ impl Testee {
             directory: directory.path().to_owned(),
             harness_pid: std::process::id(),
             heap_profile,
-            service,
+            service: options.serve.clone().unwrap_or_default(),
+            probes: options.probes,
+            literals: options.literals,
         };
         let mut line = serde_json::to_vec(&input)?;
         line.push(b'\n');
@@ -116,10 +120,11 @@ impl Testee {
         self.directory.path()
     }
 
-    /// Asks it to stop at its next step; `reason` is for its own messages.
+    /// Asks it to stop at its next step; `reason` says whether it may probe before.
     pub(super) fn ask_to_stop(&mut self, reason: &str) {
         if let Some(stdin) = &mut self.stdin {
-            let _ = writeln!(stdin, "stop {reason}");
+            // In one write, so that it is read in one.
+            let _ = stdin.write_all(format!("stop {reason}\n").as_bytes());
         }
     }
 

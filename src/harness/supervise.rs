@@ -1,8 +1,8 @@
 //! One scenario, from its testee's start until it was waited for.
 //!
 //! A testee is ended in steps: it is asked, over its standard input, and given [`GRACE`] to take
-//! its last ledger and close its database; then it is killed. Whatever way it goes, its lines until
-//! then are in the record and its directory is removed.
+//! its last ledger and close its database, and more of it to probe before; then it is killed.
+//! Whatever way it goes, its lines until then are in the record and its directory is removed.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -21,8 +21,13 @@ use super::{RunOptions, Watcher, heap_profile, sample};
 
 /// From being asked to stop until being killed.
 const GRACE: Duration = Duration::from_secs(5);
-/// The same for a service, which ends no other way: it finishes what it does, reads all of its
-/// database once more, and closes it. A second signal ends the wait.
+/// The same for a testee that probes at its limit, from one phase that it tells to the next: it
+/// finalizes some 300,000 statements a second, or commits what it has.
+const PROBE_GRACE: Duration = Duration::from_secs(20);
+/// And for all of its probes.
+const PROBES_GRACE: Duration = Duration::from_secs(60);
+/// From being asked to stop until being killed, for a service, which ends no other way: it finishes
+/// what it does, reads all of its database once more, and closes it. A second signal ends the wait.
 const SERVICE_GRACE: Duration = Duration::from_secs(60);
 /// A testee that does not answer as it should is about to end, or to tell why, mostly.
 const TROUBLE_PATIENCE: Duration = Duration::from_secs(1);
@@ -72,7 +77,12 @@ impl Run<'_> {
         scenario: &Scenario,
     ) -> Result<Ended, WriteError> {
         self.watcher.scenario_started(scenario);
-        let ended = self.supervised(index, scenario);
+        let ended = self.supervised(index, scenario).and_then(|ended| {
+            if let Some(line) = self.watcher.conclude(scenario) {
+                self.write(line)?;
+            }
+            Ok(ended)
+        });
         if let Err(error) = &ended {
             // Where the database was on the same file system there is room for this now.
             let message = format!("{error}; the testee was killed and its directory removed");
@@ -94,7 +104,7 @@ impl Run<'_> {
             index,
             self.sender.clone(),
             heap_profile,
-            self.options.serve.clone().unwrap_or_default(),
+            self.options,
         );
         let testee = match testee {
             Ok(testee) => testee,
@@ -132,6 +142,9 @@ struct Supervision<'a> {
     until_stopped: bool,
     driver: Option<Driver>,
     in_trouble: Option<Instant>,
+    probes: bool,
+    /// When the last phase was told.
+    phase_told: Option<Instant>,
     closed: Option<Instant>,
     sample_interval: Duration,
     look_interval: Duration,
@@ -155,6 +168,8 @@ impl<'a> Supervision<'a> {
             until_stopped: options.serve.is_some(),
             driver: None,
             in_trouble: None,
+            probes: options.probes,
+            phase_told: None,
             closed: None,
             sample_interval,
             look_interval,
@@ -211,13 +226,8 @@ impl<'a> Supervision<'a> {
             return REAP_INTERVAL;
         }
         let mut until = self.next_look;
-        if let Some(Stop {
-            since,
-            killed: false,
-            ..
-        }) = self.stop
-        {
-            until = until.min(since + self.grace());
+        if let Some(stop) = self.stop.as_ref().filter(|stop| !stop.killed) {
+            until = until.min(self.deadline(stop));
         }
         until.saturating_duration_since(Instant::now())
     }
@@ -236,6 +246,7 @@ impl<'a> Supervision<'a> {
             }
             Line::Result(result) => self.result = Some(result),
             Line::Phase(ref phase) => {
+                self.phase_told = Some(Instant::now());
                 self.phases_peak_bytes = self.phases_peak_bytes.max(phase.peak_rss_bytes);
                 run.write(line)?;
             }
@@ -245,7 +256,11 @@ impl<'a> Supervision<'a> {
             }
             Line::Scenario(_) => run.write(line)?,
             // The harness's own kinds; a testee has none of them to tell.
-            Line::Run(_) | Line::Environment(_) | Line::Sample(_) => {}
+            Line::Run(_)
+            | Line::Environment(_)
+            | Line::Sample(_)
+            | Line::Verdict(_)
+            | Line::Remedy(_) => {}
         }
         Ok(())
     }
@@ -284,12 +299,15 @@ impl<'a> Supervision<'a> {
         }
     }
 
-    fn grace(&self) -> Duration {
-        match &self.stop {
-            Some(stop) if self.until_stopped && matches!(stop.cause, Cause::Interrupted) => {
-                SERVICE_GRACE
+    /// When a testee that was asked to stop is killed.
+    fn deadline(&self, stop: &Stop) -> Instant {
+        match &stop.cause {
+            Cause::Interrupted if self.until_stopped => stop.since + SERVICE_GRACE,
+            Cause::Limit(_) if self.probes => {
+                let told = self.phase_told.unwrap_or(stop.since).max(stop.since);
+                (told + PROBE_GRACE).min(stop.since + PROBES_GRACE)
             }
-            _ => GRACE,
+            _ => stop.since + GRACE,
         }
     }
 
@@ -302,13 +320,12 @@ impl<'a> Supervision<'a> {
 
     /// Kills a testee that was asked, or has closed its output, and does not end.
     fn enforce_grace(&mut self) {
-        let asked = self
-            .stop
-            .as_ref()
-            .filter(|stop| !stop.killed)
-            .map(|stop| stop.since);
-        let since = asked.or(self.closed.filter(|_| self.stop.is_none()));
-        if since.is_some_and(|since| since + self.grace() <= Instant::now()) {
+        let deadline = match &self.stop {
+            Some(stop) if stop.killed => None,
+            Some(stop) => Some(self.deadline(stop)),
+            None => self.closed.map(|closed| closed + GRACE),
+        };
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
             self.kill();
         }
     }

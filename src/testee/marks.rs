@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
+use crate::memory::statements::Statements;
 use crate::memory::wait::{Usage, own_usage};
 use crate::memory::{self, Observer, process};
 use crate::record::{
     ErrorRecord, LedgerRecord, Line, PhaseRecord, PragmaRecord, ProgressRecord, ScenarioRecord,
     TermRecord, encode,
 };
+use crate::verdict::Probe;
 use crate::workload::pragmas::PragmaReadBack;
 use crate::workload::{Marks, Phase, Stopped};
 
+use super::probes::Probing;
 use super::serving::Serving;
 use super::stop::{Stop, Why};
 use super::wire;
@@ -30,6 +33,7 @@ pub(super) struct Recording<'a> {
     started: Instant,
     pub(super) stop: Stop,
     pub(super) stopped_in: Option<Phase>,
+    pub(super) probing: Probing,
     /// Of a workload that is served over HTTP.
     pub(super) serving: Option<Serving>,
     observer: Option<Observer>,
@@ -42,9 +46,33 @@ pub(super) struct Recording<'a> {
     cycle: Option<u32>,
     broken: Option<memory::Error>,
     progressed: Instant,
+    growth: Growth,
     // Kept from mark to mark, so that a ledger finds them as the one before did.
     terms: Vec<TermRecord>,
     buffer: Vec<u8>,
+}
+
+/// Between two readings resident memory grows by no more than this, or a twentieth of what is there:
+/// what runs away is seen on its way.
+const GROWTH_BYTES: u64 = 32 << 20;
+
+/// Resident memory since the last ledger.
+#[derive(Debug, Default)]
+struct Growth {
+    resident: Option<process::Resident>,
+    last_bytes: u64,
+}
+
+impl Growth {
+    /// A ledger was taken.
+    fn ledger(&mut self, rss_bytes: i64) {
+        self.last_bytes = rss_bytes.unsigned_abs();
+    }
+
+    fn is_due(&self) -> bool {
+        let now = self.resident.as_ref().map_or(0, process::Resident::bytes);
+        now.saturating_sub(self.last_bytes) > GROWTH_BYTES.max(self.last_bytes / 20)
+    }
 }
 
 /// A phase that has begun.
@@ -57,6 +85,9 @@ pub(super) struct Span {
     aside_usage: Usage,
     readings: u32,
     rows: Option<u64>,
+    /// Of [`Phase::Probe`].
+    pub(super) probe: Option<Probe>,
+    pub(super) statements: Vec<Statements>,
 }
 
 impl Span {
@@ -82,12 +113,13 @@ impl Span {
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(scenario: &'a str, stop: Stop, started: Instant) -> Self {
+    pub(super) fn new(scenario: &'a str, probing: Probing, stop: Stop, started: Instant) -> Self {
         Recording {
             scenario,
             started,
             stop,
             stopped_in: None,
+            probing,
             serving: None,
             observer: None,
             described: None,
@@ -97,6 +129,7 @@ impl<'a> Recording<'a> {
             cycle: None,
             broken: None,
             progressed: started,
+            growth: Growth::default(),
             terms: Vec::with_capacity(64),
             buffer: Vec::with_capacity(BUFFER_BYTES),
         }
@@ -105,12 +138,19 @@ impl<'a> Recording<'a> {
     /// From now on ledgers can be taken.
     pub(super) fn observe(&mut self, observer: Observer, described: ScenarioRecord) {
         self.observer = Some(observer);
+        // Before the first ledger, so that all of them count one file more.
+        self.growth.resident = process::Resident::open().ok();
         self.described = Some(described);
     }
 
     /// The first ledger that could not be taken, if any.
     pub(super) fn check(&mut self) -> Result<(), memory::Error> {
         self.broken.take().map_or(Ok(()), Err)
+    }
+
+    /// Whether a ledger could not be taken.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken.is_some()
     }
 
     /// INSERTs a second over the fill; 0 where it took no time.
@@ -190,6 +230,7 @@ impl<'a> Recording<'a> {
         let Some((ledger_ns, ledger)) = self.ledger(connections) else {
             return;
         };
+        self.growth.ledger(ledger.rss_bytes);
         // The kernel's high-water mark lags behind its own count of pages; what was resident for a
         // ledger was resident.
         let peak_rss_bytes = peak_rss_bytes.max(ledger.rss_bytes.unsigned_abs());
@@ -202,6 +243,8 @@ impl<'a> Recording<'a> {
             scenario: self.scenario.to_owned(),
             phase: phase.to_string(),
             cycle: self.cycle,
+            probe: span.probe,
+            statements: std::mem::take(&mut span.statements),
             reading: (!over).then_some(span.readings),
             partial,
             at_ns: nanoseconds(now - self.started),
@@ -279,6 +322,10 @@ impl Marks for Recording<'_> {
         memory::jemalloc::purge_preloaded();
     }
 
+    fn probe(&mut self, connections: &[&Connection], stopped: bool) {
+        self.run_probes(connections, stopped);
+    }
+
     fn begin(&mut self, phase: Phase) {
         // Where the kernel does not reset it, the peak is the one since the start.
         let _ = process::reset_peak();
@@ -289,6 +336,8 @@ impl Marks for Recording<'_> {
             aside_usage: Usage::default(),
             readings: 0,
             rows: None,
+            probe: None,
+            statements: Vec::new(),
             began: Instant::now(),
         });
     }
@@ -299,6 +348,10 @@ impl Marks for Recording<'_> {
 
     fn end(&mut self, phase: Phase, connections: &[&Connection]) {
         self.take(phase, connections, true);
+    }
+
+    fn wants_reading(&mut self) -> bool {
+        self.growth.is_due()
     }
 
     fn progress(&mut self, phase: Phase, done: u64, total: u64) -> Result<(), Stopped> {

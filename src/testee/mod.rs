@@ -7,6 +7,7 @@
 //! both show in every ledger.
 
 mod marks;
+mod probes;
 pub mod service;
 mod serving;
 mod stop;
@@ -24,11 +25,13 @@ use crate::memory;
 use crate::memory::Observer;
 use crate::record::{AbsentRecord, Line, ResultRecord, ScenarioRecord};
 use crate::scenario::{Scenario, Workload};
+use crate::workload::fault::{self, FaultReport};
 use crate::workload::insert::{self, InsertReport};
 use crate::workload::snapshot::SnapshotReport;
 use crate::workload::{self, Marks, Phase};
 
 use marks::Recording;
+use probes::Probing;
 pub use service::ServiceOptions;
 
 /// Exit code of a testee that was told to stop, and did.
@@ -53,6 +56,12 @@ pub struct Input {
     /// For a workload that is asked for its cycles over HTTP; no other looks at it.
     #[serde(default)]
     pub service: ServiceOptions,
+    /// Whether to try what gives memory back, when the workload has done what repeats.
+    #[serde(default)]
+    pub probes: bool,
+    /// Whether SQL is told with its literals.
+    #[serde(default)]
+    pub literals: bool,
 }
 
 /// Why a scenario ended early.
@@ -113,7 +122,11 @@ pub fn main() -> ExitCode {
     let _profiler = dhat::Profiler::builder()
         .file_name(&input.heap_profile)
         .build();
-    let mut recording = Recording::new(&input.scenario.name, stop, started);
+    let probing = Probing {
+        on: input.probes,
+        literals: input.literals,
+    };
+    let mut recording = Recording::new(&input.scenario.name, probing, stop, started);
     let code = match scenario(&input, &mut recording) {
         Ok(()) => 0,
         Err(Error::Workload(workload::Error::Stopped)) => recording.stopped(),
@@ -148,6 +161,11 @@ fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
             let report = serving::run(options, input, recording);
             recording.check()?;
             snapshot_result(report?)
+        }
+        Workload::Fault(options) => {
+            let report = fault::run(options, &input.directory, recording);
+            recording.check()?;
+            fault_result(report?)
         }
     };
     result.scenario.clone_from(&scenario.name);
@@ -205,6 +223,19 @@ fn insert_result(report: InsertReport) -> ResultRecord {
         last_rowid: Some(report.last_rowid),
         content_hash: report.content_hash,
         verified: report.verified,
+        not_closed: report.not_closed,
+        ..ResultRecord::default()
+    }
+}
+
+/// The same of a fault workload; one that did not find what went in is an error.
+fn fault_result(report: FaultReport) -> ResultRecord {
+    ResultRecord {
+        inserted: report.inserted,
+        rows: report.rows,
+        content_hash: report.content_hash,
+        verified: true,
+        cycles: Some(report.cycles),
         not_closed: report.not_closed,
         ..ResultRecord::default()
     }

@@ -64,6 +64,22 @@ pub(super) fn run(
     let keep = input.service.keep_dumps.as_deref();
     let mut cycles = Cycles::open(options, &input.directory, keep, recording)?;
     recording.listening(address);
+    let served = serve(options, &mut cycles, recording);
+    match &served {
+        Ok(()) => cycles.probe(recording, false),
+        Err(Error::Workload(workload::Error::Stopped)) => cycles.probe(recording, true),
+        Err(_) => {}
+    }
+    served?;
+    recording.serving = None;
+    Ok(cycles.close(recording)?)
+}
+
+fn serve(
+    options: &SnapshotOptions,
+    cycles: &mut Cycles,
+    recording: &mut Recording,
+) -> Result<(), Error> {
     while options.cycles.is_none_or(|most| cycles.done() < most) {
         if !recording.wait_for_client(cycles.source(), options.cycles.is_none())? {
             break;
@@ -82,8 +98,7 @@ pub(super) fn run(
             }
         }
     }
-    recording.serving = None;
-    Ok(cycles.close(recording)?)
+    Ok(())
 }
 
 impl Recording<'_> {

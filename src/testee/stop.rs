@@ -42,8 +42,24 @@ impl From<Errno> for Error {
 pub(super) enum Why {
     /// The harness, which is there to clean up.
     Asked,
+    /// The same, because of a limit.
+    Limit,
+    /// The same, because of the limit on what is written.
+    DiskLimit,
     /// There is no harness: clean up.
     HarnessGone,
+}
+
+impl Why {
+    /// `stop REASON` is all that a harness ever says, in one piece.
+    fn said(line: &[u8]) -> Why {
+        let reason = line.strip_prefix(b"stop ").unwrap_or_default();
+        match reason.trim_ascii_end() {
+            b"limit_disk" => Why::DiskLimit,
+            reason if reason.starts_with(b"limit_") => Why::Limit,
+            _ => Why::Asked,
+        }
+    }
 }
 
 /// Looks whether it is time to stop.
@@ -72,7 +88,7 @@ pub(super) fn listen() -> Result<(Input, Stop), Error> {
         looked: Instant::now(),
     };
     if !rest.is_empty() {
-        stop.why = Some(Why::Asked);
+        stop.why = Some(Why::said(&rest));
     }
     // The harness may have ended before its death was asked to be told.
     let parent = getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
@@ -123,8 +139,7 @@ impl Stop {
         while self.why != Some(Why::HarnessGone) {
             match rustix::io::read(io::stdin(), &mut chunk) {
                 Ok(0) => self.why = Some(Why::HarnessGone),
-                // `stop REASON` is all that a harness ever says.
-                Ok(_) => self.why = Some(Why::Asked),
+                Ok(bytes) => self.why = Some(Why::said(&chunk[..bytes])),
                 Err(Errno::INTR) => {}
                 Err(_) => break,
             }
@@ -135,5 +150,19 @@ impl Stop {
     /// Standard output is closed: nobody reads any more.
     pub(super) fn harness_is_gone(&mut self) {
         self.why = Some(Why::HarnessGone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_told_from_other_reasons() {
+        assert_eq!(Why::said(b"stop limit_rss\n"), Why::Limit);
+        assert_eq!(Why::said(b"stop limit_time\n"), Why::Limit);
+        assert_eq!(Why::said(b"stop limit_disk\n"), Why::DiskLimit);
+        assert_eq!(Why::said(b"stop interrupted\n"), Why::Asked);
+        assert_eq!(Why::said(b"stop"), Why::Asked);
     }
 }

@@ -59,5 +59,7 @@ fn connection(status: &ConnectionStatus) -> ConnectionRecord {
         statements: status.statements,
         lookaside_slots: status.lookaside_slots,
         cache_spills: status.cache_spills,
+        memory_database_bytes: status.memory_database_bytes,
+        memdb_image_bytes: status.memdb_image_bytes,
     }
 }

@@ -93,7 +93,8 @@ pub struct InsertOptions {
     pub pragmas: Vec<Pragma>,
     /// What kind of database the rows go into.
     pub database: Database,
-    /// Readings inside the fill, spread evenly, at the first commit (or row) past each mark.
+    /// Readings inside the fill, spread evenly, at the first commit (or row) past each mark, and
+    /// between them those that the marks want; 0 for none at all.
     pub readings: u32,
 }
 
@@ -161,7 +162,8 @@ pub struct InsertReport {
 ///
 /// Phases: `open`, `fill`, then `verify`, `close` where the database goes with its connection, and
 /// `close`, `verify` on a fresh connection where it is a file, so that verifying does not touch
-/// what close shows. A phase that fails ends with a reading of what stands, and no end. Files stay.
+/// what close shows. A phase that fails ends with a reading of what stands, and no end. The marks
+/// may probe after the fill, also where it was stopped. Files stay.
 pub fn run(
     options: &InsertOptions,
     directory: &Path,
@@ -176,6 +178,7 @@ pub fn run(
     phase(Phase::Fill, &pool, marks, |marks| {
         fill(&pool, options, marks)
     })?;
+    pool.show(|connections| marks.probe(connections, false));
     let inspect = |pool: &Pool, marks: &mut dyn Marks| {
         phase(Phase::Verify, pool, marks, |marks| {
             verify(pool.first(), options, marks)
@@ -210,8 +213,11 @@ fn phase<T>(
     let result = work(marks);
     match &result {
         Ok(_) => pool.show(|connections| marks.end(phase, connections)),
-        Err(_) => {
+        Err(error) => {
             pool.show(|connections| marks.reading(phase, connections));
+            if phase == Phase::Fill && matches!(error, Error::Stopped) {
+                pool.show(|connections| marks.probe(connections, true));
+            }
             pool.roll_back();
         }
     }

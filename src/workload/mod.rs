@@ -7,6 +7,7 @@ mod connect;
 pub mod content;
 pub mod database;
 pub mod dump;
+pub mod fault;
 pub mod insert;
 pub mod keys;
 pub mod pragmas;
@@ -29,6 +30,8 @@ pub enum Phase {
     Open,
     /// The rows go in.
     Fill,
+    /// What a fault does again and again. Repeats with each cycle.
+    Work,
     /// A copy of the database is made. Repeats with each cycle, as the three after it do.
     Backup,
     /// The copy, or the database itself, is written out as SQL.
@@ -37,6 +40,8 @@ pub enum Phase {
     Dispose,
     /// Free memory is given back to the kernel, where the scenario asks for that.
     Trim,
+    /// Something is done that gives memory back if a verdict is right; the marks do it.
+    Probe,
     /// Rows counted and hashed.
     Verify,
     /// Every connection closed.
@@ -49,10 +54,12 @@ impl fmt::Display for Phase {
             Phase::Start => "start",
             Phase::Open => "open",
             Phase::Fill => "fill",
+            Phase::Work => "work",
             Phase::Backup => "backup",
             Phase::Dump => "dump",
             Phase::Dispose => "dispose",
             Phase::Trim => "trim",
+            Phase::Probe => "probe",
             Phase::Verify => "verify",
             Phase::Close => "close",
         })
@@ -73,10 +80,19 @@ pub trait Marks {
     fn cycle(&mut self, _cycle: Option<u32>) {}
     /// Gives the allocators' free memory back to the kernel. Inside [`Phase::Trim`].
     fn give_back(&mut self) {}
+    /// What repeats is over, done or stopped, and every connection is idle. From here on the workload
+    /// counts its rows and closes its connections, and uses no statement that it has prepared: the
+    /// marks may end transactions, finalize statements and free caches. `stopped` where it was.
+    fn probe(&mut self, _connections: &[&rusqlite::Connection], _stopped: bool) {}
     /// `phase` begins now.
     fn begin(&mut self, phase: Phase);
     /// A reading inside `phase`: the workload stands between two of its steps.
     fn reading(&mut self, phase: Phase, connections: &[&rusqlite::Connection]);
+    /// Whether a reading is wanted now, beside those that the workload takes by itself. Asked after
+    /// [`progress`](Self::progress), where the workload stands between two of its steps.
+    fn wants_reading(&mut self) -> bool {
+        false
+    }
     /// `phase` is over.
     fn end(&mut self, phase: Phase, connections: &[&rusqlite::Connection]);
     /// `done` of `total` rows of `phase`; called at least every few thousand rows.

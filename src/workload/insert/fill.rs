@@ -100,6 +100,9 @@ fn insert_all(
         if done >= next_progress || done == options.rows {
             marks.progress(Phase::Fill, done, options.rows)?;
             next_progress = done + PROGRESS_ROWS;
+            if options.readings > 0 && done < options.rows && marks.wants_reading() {
+                pool.show(|connections| marks.reading(Phase::Fill, connections));
+            }
         }
     }
     run(connection, "COMMIT")

@@ -118,7 +118,7 @@ impl Cycles {
             first: None,
         };
         marks.cycle(Some(0));
-        cycles.inserted = cycles.phase(Phase::Fill, marks, |source, options, steps| {
+        let filled = cycles.phase(Phase::Fill, marks, |source, options, steps| {
             fill::fill(
                 source,
                 options.database.schema(),
@@ -127,8 +127,12 @@ impl Cycles {
                 options.seed,
                 steps,
             )
-        })?;
+        });
         marks.cycle(None);
+        if matches!(filled, Err(Error::Stopped)) {
+            cycles.probe(marks, true);
+        }
+        cycles.inserted = filled?;
         Ok(cycles)
     }
 
@@ -179,6 +183,12 @@ impl Cycles {
             kept,
             elapsed: self.spent,
         })
+    }
+
+    /// Lets `marks` probe, after the last cycle that is to be run; `stopped` where one, or the fill,
+    /// was told to stop.
+    pub fn probe(&mut self, marks: &mut dyn Marks, stopped: bool) {
+        marks.probe(&[&self.source], stopped);
     }
 
     /// Verifies that the database holds what went in and closes it: phases `verify` and `close`.
