@@ -1,7 +1,10 @@
 //! The scenarios that ship: each parses, says what it is, and makes what it says.
 
-use sqlite_membench::scenario::{Catalogue, Limits, Scenario, Selection, Setting, Workload};
+use sqlite_membench::scenario::{
+    Catalogue, Declaration, Limits, Scenario, Selection, Setting, Workload,
+};
 use sqlite_membench::workload::database::DatabaseKind;
+use sqlite_membench::workload::fault::{Fault, FaultOptions};
 use sqlite_membench::workload::insert::{InsertOptions, Shrink, Statements, Transaction};
 use sqlite_membench::workload::keys::KeyMode;
 use sqlite_membench::workload::snapshot::schema::Schema;
@@ -20,7 +23,7 @@ fn resolve(names: &[&str], sets: &[&str]) -> Vec<Scenario> {
 fn options(scenario: &Scenario) -> &InsertOptions {
     match &scenario.workload {
         Workload::Insert(options) => options,
-        Workload::Snapshot(_) => panic!("{} is no insert", scenario.name),
+        Workload::Snapshot(_) | Workload::Fault(_) => panic!("{} is no insert", scenario.name),
     }
 }
 
@@ -118,7 +121,7 @@ fn what_is_not_installed_is_left_out_of_its_set_and_said() {
 fn the_snapshot_variants_differ_from_the_report_in_what_their_names_say() {
     let options = |name: &str| match &resolve(&[name], &[])[0].workload {
         Workload::Snapshot(options) => options.clone(),
-        Workload::Insert(_) => panic!("{name} is no snapshot"),
+        Workload::Insert(_) | Workload::Fault(_) => panic!("{name} is no snapshot"),
     };
     let report = options("snapshot-memory");
     assert_eq!(report, SnapshotOptions::default());
@@ -220,6 +223,95 @@ fn the_faults_are_declared_as_they_were_reported() {
 }
 
 #[test]
+fn every_fault_has_a_scenario_of_its_name_under_two_allocators() {
+    for fault in Fault::ALL {
+        let scenarios = resolve(&[&format!("fault-{fault}")], &[]);
+        let cells = if fault == Fault::PageSize { 16 } else { 2 };
+        assert_eq!(scenarios.len(), cells);
+        for scenario in scenarios {
+            let Workload::Fault(options) = &scenario.workload else {
+                panic!("{} is no fault", scenario.name)
+            };
+            let expected = FaultOptions {
+                pragmas: options.pragmas.clone(),
+                ..FaultOptions::new(fault)
+            };
+            assert_eq!(options, &expected);
+        }
+    }
+    let all = resolve(&[], &["faults"]);
+    assert_eq!(all.len(), 2 * 15 + 16 + 2 * 2);
+}
+
+const FAULT: &str = r#"
+name = "mine"
+summary = "One"
+about = "Two"
+workload = "fault"
+
+[parameters]
+"#;
+
+#[test]
+fn a_fault_scenario_must_say_which_fault() {
+    let parse = |parameters: &str| Declaration::parse("mine.toml", &format!("{FAULT}{parameters}"));
+    let text = parse("cycles = 3").unwrap_err().to_string();
+    assert!(text.contains("parameters.fault is missing"), "{text}");
+    for fault in Fault::ALL {
+        assert!(text.contains(fault.name()), "{text}");
+        parse(&format!("fault = \"{fault}\"")).unwrap();
+    }
+    let text = parse("fault = \"open-blob\"\nrows = 3")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        text.contains("rows does not apply to workload fault"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_a_fault_cannot_be_told_is_said_before_anything_runs() {
+    let resolve = |name: &str, setting: &str| {
+        let selection = Selection {
+            names: vec![name.to_owned()],
+            settings: vec![Setting::parse(setting).unwrap()],
+            ..Selection::default()
+        };
+        Catalogue::built_in().unwrap().resolve(&selection)
+    };
+    for (name, setting, part) in [
+        (
+            "fault-large-cache",
+            "database=memory",
+            "takes one of: file, file-wal",
+        ),
+        (
+            "fault-leaked-buffer",
+            "fault=leaked-bufer",
+            "did you mean leaked-buffer?",
+        ),
+        (
+            "fault-leaked-buffer",
+            "mended=yes",
+            "mended takes true or false",
+        ),
+        ("fault-leaked-buffer", "cycles=0", "an integer from 1"),
+        ("fault-leaked-buffer", "scale=1000", "64 at most"),
+        (
+            "fault-leaked-buffer",
+            "workers=2",
+            "no scenario of that was chosen",
+        ),
+    ] {
+        let text = resolve(name, setting).unwrap_err().to_string();
+        assert!(text.contains(part), "{setting}: {text}");
+    }
+    let mended = resolve("fault-leaked-buffer", "mended=true").unwrap();
+    assert_eq!(mended.scenarios[0].parameters()["mended"], true);
+}
+
+#[test]
 fn settings_replace_multiply_and_remove_what_a_file_says() {
     let settings = [
         "rows=2_000",
@@ -276,9 +368,10 @@ fn parameters_carry_the_names_that_set_takes() {
     assert_eq!(parameters["keys"], "go-rune");
     assert_eq!(parameters["pragma.cache_size"], "32768");
     let snapshot = resolve(&["snapshot-memory"], &[])[0].parameters();
+    let fault = resolve(&["fault-page-size"], &[])[0].parameters();
     assert_eq!(snapshot["workload"], "snapshot");
     assert_eq!(snapshot["snapshot"], "memory-named");
-    let all = parameters.iter().chain(&snapshot);
+    let all = parameters.iter().chain(&snapshot).chain(&fault);
     for (key, value) in all.filter(|(key, _)| *key != "workload") {
         let text = value
             .as_str()

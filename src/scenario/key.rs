@@ -37,6 +37,8 @@ pub enum Parameter {
     BackupPages,
     Dump,
     Trim,
+    Fault,
+    Mended,
     RustAllocator,
     SqliteAllocator,
     Memsys5Heap,
@@ -50,39 +52,48 @@ pub enum WorkloadKind {
     Insert,
     /// The backup, dump and dispose cycle.
     Snapshot,
+    /// One thing done wrong, or by design, again and again.
+    Fault,
 }
 
 impl WorkloadKind {
     /// Every workload.
-    pub const ALL: [WorkloadKind; 2] = [WorkloadKind::Insert, WorkloadKind::Snapshot];
+    pub const ALL: [WorkloadKind; 3] = [
+        WorkloadKind::Insert,
+        WorkloadKind::Snapshot,
+        WorkloadKind::Fault,
+    ];
 
     /// As it is written.
     pub const fn name(self) -> &'static str {
         match self {
             WorkloadKind::Insert => "insert",
             WorkloadKind::Snapshot => "snapshot",
+            WorkloadKind::Fault => "fault",
         }
     }
 }
 
-const BOTH: &[WorkloadKind] = &WorkloadKind::ALL;
+const EACH: &[WorkloadKind] = &WorkloadKind::ALL;
 const INSERT: &[WorkloadKind] = &[WorkloadKind::Insert];
 const SNAPSHOT: &[WorkloadKind] = &[WorkloadKind::Snapshot];
+const FAULT: &[WorkloadKind] = &[WorkloadKind::Fault];
+const IN_CYCLES: &[WorkloadKind] = &[WorkloadKind::Snapshot, WorkloadKind::Fault];
 
 /// Every parameter, its name, and the workloads that it applies to.
-const PARAMETERS: [(&str, Parameter, &[WorkloadKind]); 24] = [
+const PARAMETERS: [(&str, Parameter, &[WorkloadKind]); 26] = [
     ("rows", Parameter::Rows, INSERT),
-    ("scale", Parameter::Scale, BOTH),
-    ("seed", Parameter::Seed, BOTH),
+    ("scale", Parameter::Scale, EACH),
+    ("seed", Parameter::Seed, EACH),
     ("keys", Parameter::Keys, INSERT),
     ("batch", Parameter::Batch, INSERT),
     ("transaction", Parameter::Transaction, INSERT),
     ("statements", Parameter::Statements, INSERT),
     ("shrink", Parameter::Shrink, INSERT),
     ("pragma_scope", Parameter::PragmaScope, INSERT),
-    ("database", Parameter::Database, BOTH),
+    ("database", Parameter::Database, EACH),
     ("readings", Parameter::Readings, INSERT),
-    ("cycles", Parameter::Cycles, SNAPSHOT),
+    ("cycles", Parameter::Cycles, IN_CYCLES),
     ("workers", Parameter::Workers, SNAPSHOT),
     ("placement", Parameter::Placement, SNAPSHOT),
     ("schema", Parameter::Schema, SNAPSHOT),
@@ -91,10 +102,12 @@ const PARAMETERS: [(&str, Parameter, &[WorkloadKind]); 24] = [
     ("backup_pages", Parameter::BackupPages, SNAPSHOT),
     ("dump", Parameter::Dump, SNAPSHOT),
     ("trim", Parameter::Trim, SNAPSHOT),
-    ("rust_allocator", Parameter::RustAllocator, BOTH),
-    ("sqlite_allocator", Parameter::SqliteAllocator, BOTH),
-    ("memsys5_heap", Parameter::Memsys5Heap, BOTH),
-    ("preload", Parameter::Preload, BOTH),
+    ("fault", Parameter::Fault, FAULT),
+    ("mended", Parameter::Mended, FAULT),
+    ("rust_allocator", Parameter::RustAllocator, EACH),
+    ("sqlite_allocator", Parameter::SqliteAllocator, EACH),
+    ("memsys5_heap", Parameter::Memsys5Heap, EACH),
+    ("preload", Parameter::Preload, EACH),
 ];
 
 /// Every PRAGMA of SQLite that takes a value and does not run a check or a report instead.

@@ -176,6 +176,15 @@ impl Value {
         }
     }
 
+    /// `true` or `false`.
+    pub(crate) fn truth(&self, key: &Key) -> Result<bool, Problem> {
+        match (self.kind, self.text.as_str()) {
+            (Kind::Boolean | Kind::Bare, "true") => Ok(true),
+            (Kind::Boolean | Kind::Bare, "false") => Ok(false),
+            _ => Err(self.wrong_type(key, "true or false")),
+        }
+    }
+
     /// Text, and nothing else.
     pub(crate) fn string(&self, key: &Key) -> Result<&str, Problem> {
         match self.kind {
