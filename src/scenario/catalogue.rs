@@ -18,7 +18,7 @@ macro_rules! built_in {
 }
 
 /// Embedded, so that an installed binary works anywhere.
-const BUILT_IN: [(&str, &str); 24] = built_in![
+const BUILT_IN: [(&str, &str); 42] = built_in![
     "insert-10m",
     "insert-decimal",
     "insert-no-shrink",
@@ -43,6 +43,24 @@ const BUILT_IN: [(&str, &str); 24] = built_in![
     "snapshot-vacuum-into",
     "snapshot-serialize",
     "snapshot-database-kinds",
+    "fault-leaked-statement",
+    "fault-leaked-connection",
+    "fault-leaked-buffer",
+    "fault-leaked-backup",
+    "fault-open-blob",
+    "fault-large-cache",
+    "fault-many-connections",
+    "fault-growing-memdb",
+    "fault-huge-transaction",
+    "fault-growing-vec",
+    "fault-rust-fragmentation",
+    "fault-mapped-database",
+    "fault-page-size",
+    "fault-large-sort",
+    "fault-statement-cache",
+    "fault-thread-stacks",
+    "healthy-insert",
+    "healthy-snapshot",
 ];
 
 /// Declarations by name.

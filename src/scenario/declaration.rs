@@ -7,9 +7,11 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{Error, Place, Problem, nearest};
+use super::expect::Expectation;
 use super::key::{Key, Parameter, WorkloadKind};
 use super::setting::{Kind, Setting, Value};
 use super::{Limits, units};
+use crate::workload::fault::Fault;
 
 /// A file of `profiles/scenarios`, or one of the user's own.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct Declaration {
     pub workload: WorkloadKind,
     /// The sets that it belongs to.
     pub sets: Vec<String>,
+    /// The verdicts that it should get.
+    pub expect: Vec<Expectation>,
     /// Parameters, PRAGMAs and environment, in the order of the file.
     pub settings: Vec<Setting>,
     /// What stops each of its testees.
@@ -34,12 +38,13 @@ pub struct Declaration {
     pub directory: PathBuf,
 }
 
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "name",
     "summary",
     "about",
     "workload",
     "sets",
+    "expect",
     "parameters",
     "pragmas",
     "env",
@@ -47,13 +52,13 @@ const KEYS: [&str; 9] = [
 ];
 
 /// Reads one file; knows where in it everything stands.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     file: &'a str,
     text: &'a str,
     scenario: Option<String>,
 }
 
-type Item<'a> = Spanned<DeValue<'a>>;
+pub(super) type Item<'a> = Spanned<DeValue<'a>>;
 
 impl Declaration {
     /// From `text`, which is what `file` holds.
@@ -82,18 +87,16 @@ impl Declaration {
         )?;
         let settings = reader.settings(table, workload)?;
         let (sets, limits) = (reader.sets(table)?, reader.limits(table)?);
-        let has_rows = settings
-            .iter()
-            .any(|s| s.key == Key::Parameter(Parameter::Rows));
-        if workload == WorkloadKind::Insert && !has_rows {
-            let problem = Problem::Missing {
-                key: "parameters.rows",
-                what: "how many rows go in",
-            };
-            return Err(reader.error(end, problem));
+        let expect = reader.expect(table)?;
+        if let Some((parameter, problem)) = needed(workload) {
+            let key = Key::Parameter(parameter);
+            if !settings.iter().any(|setting| setting.key == key) {
+                return Err(reader.error(end, problem));
+            }
         }
         Ok(Declaration {
             sets,
+            expect,
             limits,
             workload,
             name,
@@ -117,6 +120,16 @@ impl Declaration {
     }
 }
 
+/// What a scenario of this workload cannot do without, and what is wrong where it is missing.
+fn needed(workload: WorkloadKind) -> Option<(Parameter, Problem)> {
+    let (parameter, key, what) = match workload {
+        WorkloadKind::Insert => (Parameter::Rows, "parameters.rows", "how many rows go in"),
+        WorkloadKind::Snapshot => return None,
+        WorkloadKind::Fault => (Parameter::Fault, "parameters.fault", Fault::CHOICES),
+    };
+    Some((parameter, Problem::Missing { key, what }))
+}
+
 impl Reader<'_> {
     fn place(&self, span: Range<usize>) -> Place {
         let before = &self.text.as_bytes()[..span.start.min(self.text.len())];
@@ -127,11 +140,11 @@ impl Reader<'_> {
         }
     }
 
-    fn error(&self, span: Range<usize>, problem: Problem) -> Error {
+    pub(super) fn error(&self, span: Range<usize>, problem: Problem) -> Error {
         problem.at(self.scenario.as_deref(), &self.place(span))
     }
 
-    fn wrong_type(&self, key: &str, expected: &'static str, item: &Item<'_>) -> Error {
+    pub(super) fn wrong_type(&self, key: &str, expected: &'static str, item: &Item<'_>) -> Error {
         let found = format!("a {}", item.get_ref().type_str());
         let found = if found == "a integer" || found == "a array" {
             found.replacen('a', "an", 1)
@@ -187,7 +200,7 @@ impl Reader<'_> {
     }
 
     fn workload(&self, table: &DeTable<'_>) -> Result<WorkloadKind, Error> {
-        let what = "what drives SQLite: insert or snapshot";
+        let what = "what drives SQLite: insert, snapshot or fault";
         let (value, span) = self.required(table, "workload", what)?;
         let named = |kind: &WorkloadKind| kind.name() == value;
         if let Some(kind) = WorkloadKind::ALL.into_iter().find(named) {
@@ -275,7 +288,7 @@ impl Reader<'_> {
         Ok(settings)
     }
 
-    fn values(&self, key: &Key, item: &Item<'_>) -> Result<Vec<Value>, Error> {
+    pub(super) fn values(&self, key: &Key, item: &Item<'_>) -> Result<Vec<Value>, Error> {
         let DeValue::Array(items) = item.get_ref() else {
             return Ok(vec![self.value(key, item)?]);
         };

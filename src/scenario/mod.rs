@@ -12,14 +12,18 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::allocator::{RustAllocator, SqliteAllocator};
+use crate::verdict::Verdict;
+use crate::workload::fault::FaultOptions;
 use crate::workload::insert::InsertOptions;
 use crate::workload::pragmas::Pragma;
 use crate::workload::snapshot::SnapshotOptions;
 
 mod catalogue;
+mod change;
 mod choice;
 mod declaration;
 mod error;
+mod expect;
 mod key;
 mod library;
 mod matrix;
@@ -31,6 +35,7 @@ mod worst_case;
 pub use catalogue::{Catalogue, Resolved, STANDARD_SET, Selection};
 pub use declaration::Declaration;
 pub use error::{Error, Place, Problem};
+pub use expect::Expectation;
 pub use key::{Key, Parameter, WorkloadKind};
 pub use setting::{Kind, Setting, Value};
 pub use worst_case::WorstCase;
@@ -55,6 +60,10 @@ pub struct Scenario {
     pub preload: Option<PathBuf>,
     /// What stops the testee.
     pub limits: Limits,
+    /// The verdicts that its declaration expects; `None` where it expects none, or where a setting
+    /// was changed that they may rest on.
+    #[serde(default)]
+    pub expect: Option<Vec<Verdict>>,
 }
 
 /// What a scenario drives SQLite with.
@@ -65,6 +74,8 @@ pub enum Workload {
     Insert(InsertOptions),
     /// The backup, dump and dispose cycle, served over HTTP.
     Snapshot(SnapshotOptions),
+    /// One thing done wrong, or by design, again and again.
+    Fault(FaultOptions),
 }
 
 impl Workload {
@@ -73,6 +84,7 @@ impl Workload {
         match self {
             Workload::Insert(_) => WorkloadKind::Insert,
             Workload::Snapshot(_) => WorkloadKind::Snapshot,
+            Workload::Fault(_) => WorkloadKind::Fault,
         }
     }
 
@@ -81,6 +93,7 @@ impl Workload {
         match self {
             Workload::Insert(options) => &options.pragmas,
             Workload::Snapshot(options) => &options.pragmas,
+            Workload::Fault(options) => &options.pragmas,
         }
     }
 }

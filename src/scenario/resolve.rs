@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::choice::choice;
 use super::error::{Error, Problem};
+use super::expect;
 use super::key::{Key, Parameter, WorkloadKind};
 use super::matrix::{Cell, cell_name, cells};
 use super::setting::{Setting, UNSET, Value};
-use super::{Declaration, Scenario, Workload, default_memsys5_heap_bytes, library, units};
+use super::{Declaration, Limits, Scenario, Workload, default_memsys5_heap_bytes, library, units};
 use crate::allocator::{RustAllocator, SqliteAllocator};
 use crate::workload::database::{Database, DatabaseKind};
+use crate::workload::fault::{Fault, FaultOptions};
 use crate::workload::insert::{InsertOptions, PragmaScope, Shrink, Statements, Transaction};
 use crate::workload::keys::KeyMode;
 use crate::workload::pragmas::Pragma;
@@ -37,14 +39,19 @@ impl Declaration {
         let applies = |setting: &&Setting| setting.key.applies_to(self.workload);
         let overrides: Vec<Setting> = overrides.iter().filter(applies).cloned().collect();
         let settings = Setting::overlay(&self.settings, &overrides);
-        let cell = |cell| self.scenario(&settings, &cell);
+        let cell = |cell| self.scenario(&settings, &overrides, &cell);
         cells(&self.name, &settings)?
             .into_iter()
             .map(cell)
             .collect()
     }
 
-    fn scenario(&self, settings: &[Setting], cell: &Cell<'_>) -> Result<Scenario, Error> {
+    fn scenario(
+        &self,
+        settings: &[Setting],
+        overrides: &[Setting],
+        cell: &Cell<'_>,
+    ) -> Result<Scenario, Error> {
         let mut draft = Draft::new(self.workload, &self.directory);
         for (key, value) in cell {
             draft
@@ -57,27 +64,18 @@ impl Declaration {
             options.rows = scaled(options.rows, *scale)
                 .map_err(|problem| problem.at(Some(&self.name), &value.place))?;
         }
-        if let Workload::Snapshot(options) = &draft.workload {
-            options.check().map_err(|error| Error::Together {
-                scenario: self.name.clone(),
-                problem: error.to_string(),
-            })?;
-        }
-        Ok(Scenario {
-            name: cell_name(&self.name, settings, cell),
-            workload: draft.workload,
-            rust_allocator: draft.rust_allocator,
-            sqlite_allocator: draft.sqlite_allocator,
-            memsys5_heap_bytes: draft.memsys5_heap_bytes,
-            env: draft.env,
-            preload: draft.preload,
-            limits: self.limits,
-        })
+        let name = cell_name(&self.name, settings, cell);
+        let scenario = Scenario {
+            expect: expect::of(self, overrides, cell),
+            ..draft.scenario(name, self.limits)
+        };
+        scenario.check()?;
+        Ok(scenario)
     }
 }
 
 /// A scenario that grows key by key.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     directory: &'a Path,
     /// Of an insert, until its rows are known.
     scale: Option<(f64, Value)>,
@@ -106,6 +104,8 @@ impl<'a> Draft<'a> {
                 readings: DEFAULT_READINGS,
             }),
             WorkloadKind::Snapshot => Workload::Snapshot(SnapshotOptions::default()),
+            // A declaration says which fault, and on what database.
+            WorkloadKind::Fault => Workload::Fault(FaultOptions::new(Fault::LeakedStatement)),
         };
         Draft {
             directory,
@@ -119,18 +119,60 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn take(&mut self, key: &Key, value: &Value) -> Result<(), Problem> {
+    /// `scenario`, to be changed.
+    pub(super) fn of(scenario: Scenario, directory: &'a Path) -> Self {
+        Draft {
+            directory,
+            scale: None,
+            workload: scenario.workload,
+            rust_allocator: scenario.rust_allocator,
+            sqlite_allocator: scenario.sqlite_allocator,
+            memsys5_heap_bytes: scenario.memsys5_heap_bytes,
+            env: scenario.env,
+            preload: scenario.preload,
+        }
+    }
+
+    /// What it has become, expecting no verdict.
+    pub(super) fn scenario(self, name: String, limits: Limits) -> Scenario {
+        Scenario {
+            name,
+            workload: self.workload,
+            rust_allocator: self.rust_allocator,
+            sqlite_allocator: self.sqlite_allocator,
+            memsys5_heap_bytes: self.memsys5_heap_bytes,
+            env: self.env,
+            preload: self.preload,
+            limits,
+            expect: None,
+        }
+    }
+
+    fn pragmas(&mut self) -> &mut Vec<Pragma> {
+        match &mut self.workload {
+            Workload::Insert(options) => &mut options.pragmas,
+            Workload::Snapshot(options) => &mut options.pragmas,
+            Workload::Fault(options) => &mut options.pragmas,
+        }
+    }
+
+    pub(super) fn take(&mut self, key: &Key, value: &Value) -> Result<(), Problem> {
         match key {
             Key::Parameter(parameter) => self.parameter(*parameter, key, value),
-            Key::Pragma(_) if value.text == UNSET => Ok(()),
+            Key::Pragma(name) if value.text == UNSET => {
+                self.pragmas().retain(|one| one.name != *name);
+                Ok(())
+            }
             Key::Pragma(name) => {
                 let pragma = Pragma {
                     name: name.clone(),
                     value: pragma_value(name, value)?,
                 };
-                match &mut self.workload {
-                    Workload::Insert(options) => options.pragmas.push(pragma),
-                    Workload::Snapshot(options) => options.pragmas.push(pragma),
+                // What changes keeps its place: the order matters.
+                let pragmas = self.pragmas();
+                match pragmas.iter_mut().find(|one| one.name == pragma.name) {
+                    Some(known) => *known = pragma,
+                    None => pragmas.push(pragma),
                 }
                 Ok(())
             }
@@ -161,6 +203,7 @@ impl<'a> Draft<'a> {
             }
             (_, Workload::Insert(options)) => insert(options, parameter, key, value)?,
             (_, Workload::Snapshot(options)) => snapshot(options, parameter, key, value)?,
+            (_, Workload::Fault(options)) => fault(options, parameter, key, value)?,
         }
         Ok(())
     }
@@ -199,16 +242,12 @@ fn snapshot(
     key: &Key,
     value: &Value,
 ) -> Result<(), Problem> {
-    let count = |least, most| {
-        let number = value.integer(key, least, most)?;
-        Ok(u32::try_from(number).unwrap_or(u32::MAX))
-    };
     match parameter {
         Parameter::Scale => options.scale = value.factor(key)?,
         Parameter::Seed => options.seed = value.integer(key, 0, u64::MAX)?,
         Parameter::Database => options.database = database(key, value)?,
-        Parameter::Cycles => options.cycles = Some(count(1, MOST_CYCLES)?),
-        Parameter::Workers => options.workers = count(1, MOST_WORKERS)?,
+        Parameter::Cycles => options.cycles = Some(count(key, value, MOST_CYCLES)?),
+        Parameter::Workers => options.workers = count(key, value, MOST_WORKERS)?,
         Parameter::Placement => options.placement = choice(key, value)?,
         Parameter::Schema => options.schema = choice(key, value)?,
         Parameter::Snapshot if value.text == "none" => options.snapshot = None,
@@ -224,6 +263,31 @@ fn snapshot(
         _ => return Err(not_applicable(key, WorkloadKind::Snapshot)),
     }
     Ok(())
+}
+
+/// A parameter of workload `fault` alone, or one that every workload has for itself.
+fn fault(
+    options: &mut FaultOptions,
+    parameter: Parameter,
+    key: &Key,
+    value: &Value,
+) -> Result<(), Problem> {
+    match parameter {
+        Parameter::Fault => options.fault = choice(key, value)?,
+        Parameter::Mended => options.mended = value.truth(key)?,
+        Parameter::Scale => options.scale = value.factor(key)?,
+        Parameter::Seed => options.seed = value.integer(key, 0, u64::MAX)?,
+        Parameter::Database => options.database = database(key, value)?,
+        Parameter::Cycles => options.cycles = count(key, value, MOST_CYCLES)?,
+        _ => return Err(not_applicable(key, WorkloadKind::Fault)),
+    }
+    Ok(())
+}
+
+/// From 1 to `most`.
+fn count(key: &Key, value: &Value, most: u64) -> Result<u32, Problem> {
+    let number = value.integer(key, 1, most)?;
+    Ok(u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 fn not_applicable(key: &Key, workload: WorkloadKind) -> Problem {
