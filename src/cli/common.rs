@@ -45,6 +45,28 @@ pub(super) struct Common {
     sample_interval: Duration,
 }
 
+/// What the verbs take that judge.
+#[derive(Debug, Clone, Copy, Args)]
+pub(super) struct Probing {
+    /// Do not probe what gives memory back after the last cycle
+    #[arg(long)]
+    no_probes: bool,
+    /// Show the SQL of statements that were not finalized with its literals, not ? in their places
+    #[arg(long, conflicts_with = "no_probes")]
+    literals: bool,
+}
+
+impl Probing {
+    /// `options` with what was asked for.
+    pub(super) fn apply(self, options: RunOptions) -> RunOptions {
+        RunOptions {
+            probes: !self.no_probes,
+            literals: self.literals,
+            ..options
+        }
+    }
+}
+
 /// At least a millisecond: a harness that looks without pause takes a processor from its testee.
 fn interval(text: &str) -> Result<Duration, String> {
     let time = units::time(text).map_err(|error| error.to_string())?;
@@ -121,6 +143,8 @@ impl Common {
             out: out?,
             sample_interval: self.sample_interval,
             serve,
+            probes: false,
+            literals: false,
             argv,
             run_id: identity.run_id,
             started_utc: identity.started_utc,

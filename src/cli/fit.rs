@@ -3,6 +3,7 @@
 use crate::environment::{Available, available_memory};
 use crate::report::format::unsigned_bytes as bytes;
 use crate::scenario::{Scenario, Workload, WorstCase};
+use crate::workload::insert::{InsertOptions, Statements};
 
 /// A scenario whose worst case is more than there is.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +19,9 @@ pub(super) struct DoesNotFit {
     remedy: String,
 }
 
+/// Resident for each statement that is never finalized, roughly.
+const LEAKED_STATEMENT_BYTES: u64 = 2400;
+
 /// The first scenario that does not fit, if one does not. Where the available memory is not known,
 /// all do.
 pub(super) fn check(scenarios: &[Scenario]) -> Result<(), DoesNotFit> {
@@ -31,10 +35,10 @@ pub(super) fn check(scenarios: &[Scenario]) -> Result<(), DoesNotFit> {
 }
 
 fn check_one(scenario: &Scenario, cpus: u64, available: &Available) -> Result<(), DoesNotFit> {
-    let (Some(worst), Workload::Snapshot(options)) =
-        (scenario.worst_case(cpus), &scenario.workload)
-    else {
-        return Ok(());
+    let (worst, options) = match (scenario.worst_case(cpus), &scenario.workload) {
+        (Some(worst), Workload::Snapshot(options)) => (worst, options),
+        (_, Workload::Insert(options)) => return check_leak(scenario, options, available),
+        _ => return Ok(()),
     };
     if worst.bytes() <= available.bytes {
         return Ok(());
@@ -48,6 +52,26 @@ fn check_one(scenario: &Scenario, cpus: u64, available: &Available) -> Result<()
         arithmetic: arithmetic(&worst, options.scale),
         available: available.clone(),
         remedy,
+    })
+}
+
+/// A leak that nothing stops.
+fn check_leak(
+    scenario: &Scenario,
+    options: &InsertOptions,
+    available: &Available,
+) -> Result<(), DoesNotFit> {
+    let leaks = options.statements == Statements::LeakPerRow;
+    let leaked = options.rows.saturating_mul(LEAKED_STATEMENT_BYTES);
+    if !leaks || scenario.limits.rss_bytes.is_some() || leaked <= available.bytes {
+        return Ok(());
+    }
+    let leaked = bytes(leaked);
+    Err(DoesNotFit {
+        name: scenario.name.clone(),
+        arithmetic: format!("it leaks a statement for each row, {leaked} in all"),
+        available: available.clone(),
+        remedy: "--limit-rss 600MiB stops it in time".into(),
     })
 }
 
@@ -77,6 +101,25 @@ mod tests {
             bytes,
             source: "a test".into(),
         }
+    }
+
+    #[test]
+    fn a_leak_that_nothing_stops_is_refused() {
+        let selection = |limit: bool| {
+            let selection = Selection {
+                names: vec!["insert-leak-per-row".into()],
+                ..Selection::default()
+            };
+            let mut scenarios = Catalogue::built_in().unwrap().resolve(&selection).unwrap();
+            let mut scenario = scenarios.scenarios.remove(0);
+            if !limit {
+                scenario.limits.rss_bytes = None;
+            }
+            check_one(&scenario, 2, &available(8 << 30))
+        };
+        assert!(selection(true).is_ok());
+        let error = selection(false).unwrap_err().to_string();
+        assert!(error.contains("--limit-rss 600MiB"), "{error}");
     }
 
     #[test]

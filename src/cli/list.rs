@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::output::{Output, layout};
 use super::{Exit, Failure, Format};
-use crate::scenario::{Catalogue, Declaration};
+use crate::scenario::{Catalogue, Declaration, Expectation};
 
 /// What `list` takes.
 #[derive(Debug, Args)]
@@ -80,6 +80,8 @@ fn write_json(out: &mut dyn Write, declarations: &[Declaration]) -> io::Result<(
             summary,
             about,
             sets,
+            workload,
+            expect,
             settings,
             limits,
             file,
@@ -93,11 +95,24 @@ fn write_json(out: &mut dyn Write, declarations: &[Declaration]) -> io::Result<(
             })
             .collect();
         json!({
-            "name": name, "summary": summary, "about": about, "workload": "insert", "sets": sets,
-            "file": file, "scenarios": declaration.cells(), "settings": settings, "limits": limits,
+            "name": name, "summary": summary, "about": about, "workload": workload.name(), "sets": sets,
+            "file": file, "scenarios": declaration.cells(), "settings": settings, "limits": limits, "expect": expectations(expect),
         })
     };
     let all: Vec<_> = declarations.iter().map(one).collect();
     serde_json::to_writer_pretty(&mut *out, &all)?;
     writeln!(out)
+}
+
+/// Each with the values for which it holds; the first that fits a scenario is its.
+fn expectations(expect: &[Expectation]) -> serde_json::Value {
+    let one = |expectation: &Expectation| {
+        let when = expectation.when.iter().map(|setting| {
+            let values = setting.values.iter().map(|value| value.text.as_str());
+            (setting.key.to_string(), json!(values.collect::<Vec<_>>()))
+        });
+        let when: serde_json::Map<_, _> = when.collect();
+        json!({"verdicts": expectation.verdicts, "when": when})
+    };
+    expect.iter().map(one).collect()
 }

@@ -2,9 +2,9 @@
 
 use clap::{Args, ValueEnum};
 
-use super::common::Common;
+use super::common::{Common, Probing};
 use super::pace::Pace;
-use super::watcher::Show;
+use super::watcher::{Broken, Show};
 use super::{Exit, Failure, fit, output};
 use crate::harness::{self, Outcome};
 use crate::scenario::{Parameter, STANDARD_SET, Scenario, Selection, Setting};
@@ -24,12 +24,15 @@ pub(super) struct Arguments {
     /// Cycles of a workload that repeats
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     cycles: Option<String>,
-    /// Exit with 1 if a ledger leaves more than 1 % of RSS (and 1 MiB) without an owner
+    /// Exit with 1 if a ledger leaves more than 1 % of RSS (and 1 MiB) without an owner, or a
+    /// scenario gets another verdict than it expects
     #[arg(long)]
     strict: bool,
     /// How standard output is written
     #[arg(long, value_enum, default_value_t = RunFormat::Table)]
     format: RunFormat,
+    #[command(flatten)]
+    probing: Probing,
     #[command(flatten)]
     common: Common,
 }
@@ -57,6 +60,7 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
         fit::check(&scenarios).map_err(Failure::usage)?;
     }
     let options = common.options(argv, None).map_err(Failure::usage)?;
+    let options = arguments.probing.apply(options);
     let record = options.out.join(harness::RECORD_FILE);
     let mut show = Show::new(arguments.format, common.quiet, record.clone());
     show.pace = pace;
@@ -65,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
         Ok(_) => true,
         Err(error) => matches!(error, harness::Error::Record(_)) && !error.is_usage(),
     };
-    let (output, over_bound) = show.finish(
+    let (output, broken) = show.finish(
         &options.run_id,
         &options.environment,
         begun.then_some(record.as_path()),
@@ -74,14 +78,29 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
     let exit = match outcome {
         Outcome::Interrupted => Exit::Interrupted,
         Outcome::Failed => Exit::Failed,
-        Outcome::Done if arguments.strict && !over_bound.is_empty() => {
-            let ledgers = over_bound.join("; ");
-            output::complain(format_args!("unattributed is over its bound: {ledgers}"));
-            Exit::Gate
-        }
+        Outcome::Done if arguments.strict => gate(&broken),
         Outcome::Done => Exit::Done,
     };
     output.finish(exit)
+}
+
+/// Says what does not hold.
+fn gate(broken: &Broken) -> Exit {
+    let Broken {
+        over_bound,
+        verdicts,
+    } = broken;
+    if !over_bound.is_empty() {
+        let ledgers = over_bound.join("; ");
+        output::complain(format_args!("unattributed is over its bound: {ledgers}"));
+    }
+    for verdict in verdicts {
+        output::complain(format_args!("another verdict: {verdict}"));
+    }
+    match over_bound.is_empty() && verdicts.is_empty() {
+        true => Exit::Done,
+        false => Exit::Gate,
+    }
 }
 
 impl Arguments {

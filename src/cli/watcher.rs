@@ -14,8 +14,17 @@ use crate::report::cycles::Cycles;
 use crate::report::cycles::table::{self, Series};
 use crate::report::layout::Layout;
 use crate::report::summary::{self, Summary};
-use crate::report::{ScenarioReport, csv, describe, json, terminal};
+use crate::report::{ScenarioReport, csv, describe, json, terminal, verdicts};
 use crate::scenario::Scenario;
+
+/// What `--strict` asks for and does not hold, in words.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// The ledgers whose remainder is over its bound.
+    pub over_bound: Vec<String>,
+    /// The scenarios that got another verdict than their declaration expects.
+    pub verdicts: Vec<String>,
+}
 
 /// Writes each scenario when it has ended; for JSON, keeps them all for one object.
 #[derive(Debug)]
@@ -32,6 +41,7 @@ pub(super) struct Show {
     summaries: Vec<Summary>,
     series: Vec<Series>,
     over_bound: Vec<String>,
+    verdicts: Vec<verdicts::Row>,
     /// Of a set whose snapshots get the scale that fits.
     pub(super) pace: Option<Pace>,
 }
@@ -55,17 +65,18 @@ impl Show {
             summaries: Vec::new(),
             series: Vec::new(),
             over_bound: Vec::new(),
+            verdicts: Vec::new(),
             pace: None,
         }
     }
 
-    /// After the last scenario; hands back the ledgers whose remainder is over its bound.
+    /// After the last scenario; hands back what does not hold.
     pub(super) fn finish(
         mut self,
         run_id: &str,
         environment: &serde_json::Map<String, serde_json::Value>,
         record: Option<&Path>,
-    ) -> (Output, Vec<String>) {
+    ) -> (Output, Broken) {
         self.end_scenario();
         match (self.format, record) {
             (RunFormat::Json, Some(record)) => self
@@ -73,11 +84,17 @@ impl Show {
                 .write(|out| json::write(out, run_id, environment, &self.kept, record)),
             (RunFormat::Table, _) => self.output.write(|out| {
                 table::write(out, &self.series, self.layout)?;
-                summary::write(out, &self.summaries, self.layout)
+                summary::write(out, &self.summaries, self.layout)?;
+                verdicts::write_table(out, &self.verdicts, self.layout)
             }),
             (RunFormat::Json | RunFormat::Csv, _) => {}
         }
-        (self.output, self.over_bound)
+        let differ = self.verdicts.iter().filter(|row| row.differs());
+        let broken = Broken {
+            over_bound: self.over_bound,
+            verdicts: differ.map(verdicts::Row::difference).collect(),
+        };
+        (self.output, broken)
     }
 
     fn end_scenario(&mut self) {
@@ -91,6 +108,8 @@ impl Show {
             .iter()
             .map(|moment| format!("{} {moment}", report.name));
         self.over_bound.extend(over);
+        self.verdicts
+            .extend(report.verdict.as_ref().map(verdicts::Row::of));
         // The table has them where they belong; elsewhere a person must still see them.
         if self.format != RunFormat::Table {
             for error in &report.errors {
@@ -132,11 +151,12 @@ fn write_csv(out: &mut dyn Write, record: &Path, begin: u64) -> io::Result<()> {
 }
 
 impl Watcher for Show {
-    fn prepare(&mut self, scenario: &mut Scenario) {
+    fn prepare(&mut self, scenario: &mut Scenario) -> Option<Line> {
         if let Some(pace) = &mut self.pace {
             self.progress.clear();
             pace.prepare(scenario);
         }
+        None
     }
 
     fn scenario_started(&mut self, scenario: &Scenario) {
@@ -155,6 +175,11 @@ impl Watcher for Show {
             }
             (_, None) => {}
         }
+    }
+
+    fn conclude(&mut self, scenario: &Scenario) -> Option<Line> {
+        let verdict = self.current.as_ref()?.judge(scenario.expect.clone());
+        Some(Line::Verdict(verdict))
     }
 
     fn scenario_ended(&mut self, _: &Scenario, _: bool) {

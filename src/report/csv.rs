@@ -43,10 +43,14 @@ pub fn write(
 fn write_phase(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
     let ledger = &phase.ledger;
     let cycle = phase.cycle.map(|cycle| cycle.to_string());
+    let name = match phase.probe {
+        Some(probe) => format!("{} {probe}", phase.phase),
+        None => phase.phase.clone(),
+    };
     let start = format!(
         "{},{},{},{},{},{},{}",
         field(&phase.scenario),
-        field(&phase.phase),
+        field(&name),
         cycle.unwrap_or_default(),
         phase.partial,
         phase.elapsed_ns,

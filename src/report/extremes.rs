@@ -64,8 +64,8 @@ fn moment(phase: &PhaseRecord) -> String {
     }
 }
 
-/// What `cache_size` allows the first connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What `cache_size` allows all connections together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Allowance {
     /// `cache_size` x `page_size`.
     pub bytes: i64,
@@ -77,6 +77,9 @@ pub struct Allowance {
 /// rounding.
 const PAGE_HEADER_BYTES: i64 = 300;
 
+/// What SQLite adds to a page at least before it divides a `cache_size` in KiB by it.
+const PAGE_EXTRA_BYTES: i64 = 100;
+
 /// From the PRAGMAs as read back. `None` where they were not read, and where the database is in
 /// memory: its pages are the database itself.
 pub fn allowance(scenario: &ScenarioRecord) -> Option<Allowance> {
@@ -85,27 +88,39 @@ pub fn allowance(scenario: &ScenarioRecord) -> Option<Allowance> {
     if !kind.is_file() && kind != DatabaseKind::Temporary {
         return None;
     }
+    let connections = scenario.pragmas.iter().map(|pragma| pragma.connection);
+    (0..=connections.max()?).try_fold(Allowance::default(), |sum, connection| {
+        let one = allowance_of(scenario, connection)?;
+        Some(Allowance {
+            bytes: sum.bytes.checked_add(one.bytes)?,
+            with_headers_bytes: sum.with_headers_bytes.checked_add(one.with_headers_bytes)?,
+        })
+    })
+}
+
+fn allowance_of(scenario: &ScenarioRecord, connection: u32) -> Option<Allowance> {
     let read_back = |name: &str| {
         let mut pragmas = scenario.pragmas.iter();
-        let pragma = pragmas.find(|pragma| pragma.connection == 0 && pragma.name == name)?;
+        let pragma =
+            pragmas.find(|pragma| pragma.connection == connection && pragma.name == name)?;
         pragma.read_back.as_ref()?.parse::<i64>().ok()
     };
     let page_size = read_back("page_size")?;
     let cache_size = read_back("cache_size")?;
-    // Above 0 it counts pages; below, KiB, headers included.
-    let (bytes, with_headers_bytes) = match cache_size {
-        pages @ 0.. => (
-            pages.checked_mul(page_size)?,
-            pages.checked_mul(page_size + PAGE_HEADER_BYTES)?,
-        ),
+    // Above 0 it counts pages; below, KiB, of which SQLite makes pages with some of their headers.
+    let (bytes, pages) = match cache_size {
+        pages @ 0.. => (pages.checked_mul(page_size)?, pages),
         kib => {
             let bytes = kib.checked_neg()?.checked_mul(1024)?;
-            (bytes, bytes)
+            (
+                bytes,
+                bytes / page_size.checked_add(PAGE_EXTRA_BYTES)?.max(1),
+            )
         }
     };
     Some(Allowance {
         bytes,
-        with_headers_bytes,
+        with_headers_bytes: pages.checked_mul(page_size.checked_add(PAGE_HEADER_BYTES)?)?,
     })
 }
 
@@ -140,6 +155,19 @@ mod tests {
         assert_eq!(bytes("attach:file-wal", "-2000"), Some(2000 << 10));
         assert_eq!(bytes("memory", "32768"), None);
         assert_eq!(bytes("file", "9223372036854775807"), None);
+    }
+
+    #[test]
+    fn each_connection_has_a_cache_of_its_own() {
+        let mut two = scenario("file", "-2000");
+        let again: Vec<PragmaRecord> = (two.pragmas.iter())
+            .map(|pragma| PragmaRecord {
+                connection: 1,
+                ..pragma.clone()
+            })
+            .collect();
+        two.pragmas.extend(again);
+        assert_eq!(allowance(&two).map(|a| a.bytes), Some(4000 << 10));
     }
 
     #[test]

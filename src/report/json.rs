@@ -15,7 +15,8 @@ use serde::{Serialize, Serializer};
 use super::cycles::CycleReading;
 use super::cycles::export::Readings;
 use super::{ScenarioReport, scenario_of};
-use crate::record::{Line, Reader, ResultRecord};
+use crate::record::{Line, Reader, ResultRecord, VerdictRecord};
+use crate::verdict::Judgement;
 
 #[derive(Serialize)]
 struct Run<'a> {
@@ -32,8 +33,8 @@ struct Scenario<'a> {
     phases: Phases<'a>,
     /// One for each cycle; empty where the workload has none.
     cycles: Cycles<'a>,
-    /// Null until there are verdicts over a series of ledgers.
-    verdict: Option<()>,
+    /// Null where the scenario never ran.
+    verdict: Option<Verdict<'a>>,
     result: Option<&'a ResultRecord>,
     error: Option<Error<'a>>,
 }
@@ -56,12 +57,35 @@ impl<'a> Scenario<'a> {
                 scenario: &report.name,
                 readings,
             },
-            verdict: None,
+            verdict: report.verdict.as_ref().map(Verdict::of),
             result: report.result.as_ref(),
             error: error.map(|error| Error {
                 what: &error.what,
                 message: &error.message,
             }),
+        }
+    }
+}
+
+/// What the ledgers show, against what the declaration expects.
+#[derive(Serialize)]
+pub(super) struct Verdict<'a> {
+    expected: Option<&'a [crate::verdict::Verdict]>,
+    /// Null where nothing was expected, or the series is too short.
+    as_expected: Option<bool>,
+    #[serde(flatten)]
+    judgement: &'a Judgement,
+}
+
+impl<'a> Verdict<'a> {
+    pub(super) fn of(record: &'a VerdictRecord) -> Self {
+        let judgement = &record.judgement;
+        let expected = record.expected.as_deref();
+        let comparable = expected.filter(|_| judgement.none.is_none());
+        Verdict {
+            expected,
+            as_expected: comparable.map(|expected| judgement.is(expected)),
+            judgement,
         }
     }
 }

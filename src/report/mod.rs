@@ -5,8 +5,13 @@
 //! sums, of the samples the peak and of the readings the last one and the fullest, so that it does
 //! not grow with the length of a run.
 
-use crate::record::{ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord};
+use crate::analysis::{Series, judge};
+use crate::memory::statements::Statements;
+use crate::record::{
+    ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord, VerdictRecord,
+};
 use crate::scenario::Scenario;
+use crate::verdict::Verdict;
 use cycles::Cycles;
 use extremes::Extremes;
 
@@ -17,10 +22,13 @@ pub mod format;
 pub mod json;
 pub mod layout;
 mod phases;
+pub mod remedies;
+pub mod series;
 mod style;
 pub mod summary;
 pub mod terminal;
 mod tree;
+pub mod verdicts;
 
 /// What a run had to say about one scenario.
 #[derive(Debug, Clone, Default)]
@@ -44,6 +52,11 @@ pub struct ScenarioReport {
     pub peak_sample_bytes: u64,
     /// Its cycles, where it has any.
     pub cycles: Cycles,
+    /// What its ledgers show; absent until it was judged.
+    pub verdict: Option<VerdictRecord>,
+    /// What the probe `finalize` found, largest first.
+    pub not_finalized: Vec<Statements>,
+    series: series::Collector,
     elapsed_ns: u64,
     last_reading: Option<PhaseRecord>,
     over_bound: Vec<String>,
@@ -70,6 +83,8 @@ fn scenario_of(line: &Line) -> Option<&str> {
         Line::Scenario(record) => Some(&record.scenario),
         Line::Phase(record) => Some(&record.scenario),
         Line::Sample(record) => Some(&record.scenario),
+        Line::Verdict(record) => Some(&record.scenario),
+        Line::Remedy(record) => Some(&record.scenario),
         Line::Result(record) => Some(&record.scenario),
         Line::Error(record) => record.scenario.as_deref(),
         Line::Run(_) | Line::Environment(_) | Line::Listening(_) | Line::Progress(_) => None,
@@ -103,6 +118,7 @@ impl ScenarioReport {
             self.see_bound(phase);
         }
         self.cycles.line(line);
+        self.series.line(line);
         match line {
             Line::Scenario(record) => {
                 self.parameters = record.parameters.clone();
@@ -113,6 +129,7 @@ impl ScenarioReport {
             }
             Line::Phase(phase) => {
                 self.last_reading = None;
+                self.not_finalized.extend_from_slice(&phase.statements);
                 self.end_phase(phase.clone());
             }
             Line::Sample(sample) => {
@@ -120,7 +137,12 @@ impl ScenarioReport {
             }
             Line::Result(result) => self.result = Some(result.clone()),
             Line::Error(error) => self.errors.push(error.clone()),
-            Line::Run(_) | Line::Environment(_) | Line::Listening(_) | Line::Progress(_) => {}
+            Line::Run(_)
+            | Line::Environment(_)
+            | Line::Listening(_)
+            | Line::Progress(_)
+            | Line::Remedy(_) => {}
+            Line::Verdict(verdict) => self.verdict = Some(verdict.clone()),
         }
     }
 
@@ -131,6 +153,20 @@ impl ScenarioReport {
             reading.partial = true;
             self.end_phase(reading);
         }
+    }
+
+    /// What the ledgers seen so far show. `expected` is what the scenario's declaration says.
+    pub fn judge(&self, expected: Option<Vec<Verdict>>) -> VerdictRecord {
+        VerdictRecord {
+            scenario: self.name.clone(),
+            expected,
+            judgement: judge(&self.series()),
+        }
+    }
+
+    /// What is judged, as far as it was seen.
+    pub fn series(&self) -> Series {
+        self.series.clone().series()
     }
 
     fn end_phase(&mut self, phase: PhaseRecord) {
@@ -220,6 +256,8 @@ pub(crate) mod samples {
             scenario: "s[a=1,b=2]".into(),
             phase: name.into(),
             cycle: None,
+            probe: None,
+            statements: Vec::new(),
             reading: None,
             partial: false,
             at_ns: 2_500_000_000,

@@ -24,8 +24,10 @@ impl Row {
     fn of(phase: &PhaseRecord) -> Self {
         let mut terms = phase.ledger.terms.iter();
         let live = terms.find(|term| term.owner == "sqlite" && term.term == "live");
+        let probe = phase.probe.map(|probe| format!(" {probe}"));
+        let name = format!("{}{}", phase.phase, probe.unwrap_or_default());
         Row {
-            name: format!("{}{}", phase.phase, if phase.partial { "…" } else { "" }),
+            name: format!("{name}{}", if phase.partial { "…" } else { "" }),
             elapsed_ns: phase.elapsed_ns,
             rss_bytes: phase.ledger.rss_bytes,
             peak_rss_bytes: phase.peak_rss_bytes,

@@ -13,13 +13,13 @@ use super::format::{bytes, count, nanoseconds, signed_bytes, unsigned_bytes};
 use super::layout::Layout;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
 use super::tree::write_ledger;
-use super::{ScenarioReport, describe, phases, repeats};
+use super::{ScenarioReport, describe, phases, repeats, verdicts};
 use crate::record::{AbsentRecord, PhaseRecord, ScenarioRecord};
 use crate::workload::pragmas::took;
 
 /// Everything about one scenario: header, phases, ledgers.
 pub fn write(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io::Result<()> {
-    write_header(out, report, layout)?;
+    write_short(out, report, layout)?;
     if report.phases.is_empty() {
         return writeln!(out);
     }
@@ -31,6 +31,21 @@ pub fn write(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io
         write_ledger(out, phase, layout)?;
     }
     writeln!(out)
+}
+
+/// The header of a scenario and its verdicts, without its phases.
+pub fn write_short(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io::Result<()> {
+    write_header(out, report, layout)?;
+    let judgement = report.verdict.as_ref().map(|one| &one.judgement);
+    if let Some(judgement) = judgement {
+        verdicts::write(out, judgement, layout)?;
+    }
+    // Where a verdict is about them, they stand there.
+    let told = judgement.is_some_and(|one| one.findings.iter().any(|f| !f.statements.is_empty()));
+    match told {
+        true => Ok(()),
+        false => verdicts::write_statements(out, &report.not_finalized, 2, layout),
+    }
 }
 
 /// Lines that are indented by two, each in `style`.
