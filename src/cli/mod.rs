@@ -8,6 +8,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod common;
+mod diagnose;
+mod diagnosis;
 mod env;
 mod fit;
 mod list;
@@ -24,7 +26,8 @@ mod watcher;
 pub enum Exit {
     /// Everything was done.
     Done,
-    /// A gate failed: the remainder of a ledger is over its bound under `--strict`.
+    /// A gate failed under `--strict`: the remainder of a ledger is over its bound, or a scenario got
+    /// another verdict than it expects.
     Gate,
     /// Bad usage, or a scenario that cannot be used; nothing was written.
     Usage,
@@ -89,6 +92,8 @@ scenario, 3 a testee failed or output could not be written, 130 interrupted.";
 enum Command {
     /// Run scenarios and show who owns the memory
     Run(Box<run::Arguments>),
+    /// Say what kind of growth a scenario shows, and measure which remedy works
+    Diagnose(Box<diagnose::Arguments>),
     /// Show the scenarios, built in and from --scenarios DIR
     List(list::Arguments),
     /// Serve the snapshot testee, to ask it for cycles and watch it with your own tools
@@ -126,6 +131,7 @@ pub fn main() -> ExitCode {
         .collect();
     let done = match cli.command {
         Some(Command::Run(arguments)) => run::run(&arguments, argv),
+        Some(Command::Diagnose(arguments)) => diagnose::run(&arguments, argv),
         Some(Command::Serve(arguments)) => serve::run(&arguments, argv),
         Some(Command::List(arguments)) => list::run(&arguments),
         Some(Command::Env(arguments)) => env::run(&arguments),

@@ -42,6 +42,7 @@ impl Pace {
         for scenario in scenarios {
             match &scenario.workload {
                 Workload::Insert(_) => inserts += 1,
+                Workload::Fault(_) => {}
                 Workload::Snapshot(options) => {
                     let cycles = f64::from(options.cycles.unwrap_or(0));
                     snapshot_seconds += SNAPSHOT_SECONDS + cycles * CYCLE_SECONDS;
@@ -101,6 +102,47 @@ impl Pace {
     }
 }
 
+/// Runs of a diagnosis in each round, mostly no more.
+const RUNS_A_ROUND: u32 = 12;
+
+/// What a diagnosis may take, with as much again left for a slower machine.
+const DIAGNOSIS_BUDGET: Duration = Duration::from_secs(180);
+
+/// Gives the snapshot workload of a diagnosis the largest scale, no larger than its own, at which
+/// it fits into memory and should take no more than some minutes.
+pub(super) fn for_diagnosis(
+    scenario: &mut Scenario,
+    rounds: u32,
+    quiet: bool,
+) -> Result<(), DoesNotFit> {
+    let Workload::Snapshot(options) = &scenario.workload else {
+        return Ok(());
+    };
+    let cycles = f64::from(options.cycles.unwrap_or(0));
+    let runs = f64::from(RUNS_A_ROUND) * f64::from(rounds);
+    let whole = (SNAPSHOT_SECONDS + cycles * CYCLE_SECONDS) * runs;
+    let own = options.scale;
+    let check = |scale| {
+        let mut scaled = scenario.clone();
+        set_scale(&mut scaled, scale);
+        fit::check(&[scaled])
+    };
+    let in_time = |scale: f64| scale * whole <= DIAGNOSIS_BUDGET.as_secs_f64();
+    let scale = largest(|scale| scale <= own && in_time(scale) && check(scale).is_ok());
+    check(scale)?;
+    if scale >= own {
+        return Ok(());
+    }
+    set_scale(scenario, scale);
+    if !quiet {
+        complain(format_args!(
+            "it runs at scale {scale}, the largest at which all remedies should take no more than \
+             three minutes here; --scale {own} runs it at full size"
+        ));
+    }
+    Ok(())
+}
+
 /// The largest scale that `fits`, or the smallest that there is.
 fn largest(fits: impl Fn(f64) -> bool) -> f64 {
     let fitting = SCALES.into_iter().find(|scale| fits(*scale));
@@ -157,7 +199,7 @@ mod tests {
         assert_eq!(scenarios[..2], inserts);
         let scales = scenarios[2..].iter().map(|one| match &one.workload {
             Workload::Snapshot(options) => options.scale,
-            Workload::Insert(_) => 0.0,
+            Workload::Insert(_) | Workload::Fault(_) => 0.0,
         });
         assert!(scales.clone().all(|scale| Some(scale) == pace.chosen));
         assert_eq!(scales.count(), 5);
