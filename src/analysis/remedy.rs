@@ -284,26 +284,43 @@ pub struct Measured {
     pub throughput: f64,
 }
 
-/// Sizes that are as near as this are the same.
+/// Sizes that are as near as this are the same: a share,
 const SAME: f64 = 0.02;
+/// and bytes beside it, which one run of the same has more than another.
+const SAME_BYTES: f64 = 1024.0 * 1024.0;
 /// What is less than this part of the scenario as it is, is better.
 const BETTER: f64 = 0.95;
 /// A remedy that leaves so much of the throughput is preferred.
 const AFFORDABLE: f64 = 0.8;
 
 /// The order of `all`: by peak, then by what is resident at the end, then by throughput. Sizes within
-/// 2 % of each other are the same.
+/// 2 % and 1 MiB of the smallest of their group are the same.
 pub fn ranking(all: &[Measured]) -> Vec<usize> {
-    // In steps of 2 %: closeness alone would be no order.
-    let step = |bytes: f64| (bytes.max(1.0).ln() / (1.0 + SAME).ln()).round() as i64;
+    let peaks: Vec<f64> = all.iter().map(|one| one.peak_bytes as f64).collect();
+    let ends: Vec<f64> = all.iter().map(|one| one.end_bytes as f64).collect();
+    let (by_peak, by_end) = (groups(&peaks), groups(&ends));
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by(|a, b| {
-        let (a, b) = (&all[*a], &all[*b]);
-        let peaks = step(a.peak_bytes as f64).cmp(&step(b.peak_bytes as f64));
-        let ends = step(a.end_bytes as f64).cmp(&step(b.end_bytes as f64));
-        peaks.then(ends).then(b.throughput.total_cmp(&a.throughput))
+        let sizes = (by_peak[*a], by_end[*a]).cmp(&(by_peak[*b], by_end[*b]));
+        sizes.then(all[*b].throughput.total_cmp(&all[*a].throughput))
     });
     order
+}
+
+/// The group of each size, the smallest first: one begins where a size is no longer the same as that
+/// which its group began with.
+fn groups(sizes: &[f64]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..sizes.len()).collect();
+    order.sort_by(|a, b| sizes[*a].total_cmp(&sizes[*b]));
+    let mut groups = vec![0; sizes.len()];
+    let (mut group, mut began) = (0, order.first().map_or(0.0, |at| sizes[*at]));
+    for at in order {
+        if sizes[at] > (1.0 + SAME) * began + SAME_BYTES {
+            (group, began) = (group + 1, sizes[at]);
+        }
+        groups[at] = group;
+    }
+    groups
 }
 
 /// The one to recommend: the first in the ranking that lowers the peak or the end by at least 5 %
@@ -347,6 +364,12 @@ mod tests {
             measured(200, 60, 0.9),
         ];
         assert_eq!(ranking(&all), [3, 2, 1, 0]);
+        // Less than a MiB is no reason to take the slower one.
+        let slower = Measured {
+            peak_bytes: (11 << 20) - 100_000,
+            ..measured(11, 9, 2.5)
+        };
+        assert_eq!(ranking(&[slower, measured(11, 9, 7.0)]), [1, 0]);
     }
 
     #[test]
