@@ -3,8 +3,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlite_membench::record::{Line, Reader};
 use tempfile::TempDir;
@@ -137,6 +139,50 @@ fn a_series_too_short_for_a_verdict_says_so_and_guesses_no_remedy() {
     );
     assert_eq!(diagnosis["verdict"]["findings"], Value::Array(Vec::new()));
     assert_eq!(diagnosis["remedies"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn an_interrupted_diagnosis_counts_only_what_ran_to_its_end() {
+    let directory = TempDir::new().unwrap();
+    let temporary = directory.path().join("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_sqlite-membench"))
+        .current_dir(directory.path())
+        .env("TMPDIR", &temporary)
+        .args([
+            "diagnose",
+            "snapshot-memory",
+            "--scale",
+            "0.1",
+            "--cycles",
+            "30",
+        ])
+        .args(["--format", "json", "--out", "run"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let record = directory.path().join("run/record.jsonl");
+    // In the middle of the second remedy.
+    let third = |text: &str| {
+        let mut parts = text.split("\"kind\":\"remedy\"").skip(3);
+        parts
+            .next()
+            .is_some_and(|part| part.contains("\"kind\":\"phase\""))
+    };
+    while !fs::read_to_string(&record).is_ok_and(|text| third(&text)) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert_eq!(fs::read_dir(&temporary).unwrap().count(), 0);
+    let diagnosis: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(diagnosis["remedies"].as_array().unwrap().len(), 1);
+    let left_out = diagnosis["left_out"].to_string();
+    assert!(left_out.contains("interrupted"), "{left_out}");
 }
 
 #[test]

@@ -95,11 +95,15 @@ impl Diagnosis {
 
     /// Writes what was found.
     pub(super) fn finish(
-        self,
+        mut self,
         format: DiagnoseFormat,
         outcome: Outcome,
         options: &RunOptions,
     ) -> Result<Exit, Failure> {
+        if outcome == Outcome::Interrupted {
+            let why = "what had not run to its end when it was interrupted";
+            self.left_out.push(why.into());
+        }
         let mut output = Output::default();
         let measured = |runs: &[Ran]| Ran::median(runs);
         let base = measured(&self.base_runs);
@@ -151,7 +155,8 @@ impl Diagnosis {
         for error in &report.errors {
             complain(format_args!("{}: {}", report.name, describe(error)));
         }
-        let ran = Ran::of(&report, self.now.round);
+        // What ended in the middle for any other reason can be compared with nothing.
+        let ran = Ran::of(&report, self.now.round).filter(|_| ok || limited);
         match self.now.candidate {
             Some(candidate) => self.runs[candidate].extend(ran),
             None => self.base_runs.extend(ran),
@@ -162,7 +167,9 @@ impl Diagnosis {
                 .map(|one| one.verdicts().collect())
                 .unwrap_or_default();
             self.first = Some(report);
-            self.plan(&verdicts);
+            if ok || limited {
+                self.plan(&verdicts);
+            }
         }
     }
 }
