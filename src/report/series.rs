@@ -20,7 +20,8 @@ fn moment(phase: &PhaseRecord, at: f64) -> Moment {
     let ledger = &phase.ledger;
     let beside = &ledger.beside;
     let sum = |field: fn(&crate::record::ConnectionRecord) -> i64| {
-        ledger.connections.iter().map(field).sum()
+        let numbers = ledger.connections.iter().map(field);
+        numbers.fold(0, i64::saturating_add)
     };
     Moment {
         at,

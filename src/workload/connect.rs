@@ -46,15 +46,28 @@ pub(super) fn connect(
     Ok(connection)
 }
 
-/// What SQLite says of each of `pragmas` now, on the connection with this number.
+/// PRAGMAs that are read even where nobody asks for a value: what a page cache may take.
+const ALWAYS_READ: [&str; 2] = ["cache_size", "page_size"];
+
+/// What SQLite says of each of `pragmas` now, and then of those that are always read, on the
+/// connection with this number.
 pub(super) fn read_back(
     connection: &Connection,
     database: Database,
     number: u32,
     pragmas: &[Pragma],
 ) -> Result<Vec<PragmaReadBack>, Error> {
-    pragmas
-        .iter()
-        .map(|pragma| pragma.read_back(connection, database.schema(), number))
-        .collect()
+    let read = |pragma: &Pragma| pragma.read_back(connection, database.schema(), number);
+    let mut all = Vec::new();
+    for pragma in pragmas {
+        all.push(read(pragma)?);
+    }
+    let is_set = |name: &&str| pragmas.iter().any(|pragma| pragma.name == *name);
+    for name in ALWAYS_READ.into_iter().filter(|name| !is_set(name)) {
+        all.push(PragmaReadBack {
+            asked: None,
+            ..read(&Pragma::new(name, "0")?)?
+        });
+    }
+    Ok(all)
 }

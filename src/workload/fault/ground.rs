@@ -10,10 +10,7 @@ use super::{Progress, doing};
 use crate::workload::Error;
 use crate::workload::connect::{connect, in_force, read_back};
 use crate::workload::database::Place;
-use crate::workload::pragmas::{Pragma, PragmaReadBack};
-
-/// PRAGMAs that are read even where nobody asks for a value.
-const ALWAYS_READ: [&str; 2] = ["cache_size", "page_size"];
+use crate::workload::pragmas::PragmaReadBack;
 
 /// A database with its connections, none of them in use between two steps.
 pub(super) struct Ground<'a> {
@@ -36,7 +33,6 @@ impl<'a> Ground<'a> {
         for number in 0..options.fault.connections() {
             let connection = connect(options.database, &place, &pragmas)?;
             read.extend(read_back(&connection, options.database, number, &pragmas)?);
-            read.extend(read_always(&connection, options, number, &pragmas)?);
             connections.push(connection);
         }
         let table = Table::new(options.database.schema(), options.seed);
@@ -137,24 +133,4 @@ impl<'a> Ground<'a> {
             .filter_map(|connection| connection.close().err())
             .collect()
     }
-}
-
-/// [`ALWAYS_READ`], those of them that `pragmas` does not set.
-fn read_always(
-    connection: &Connection,
-    options: &FaultOptions,
-    number: u32,
-    pragmas: &[Pragma],
-) -> Result<Vec<PragmaReadBack>, Error> {
-    let is_set = |name: &&str| pragmas.iter().any(|pragma| pragma.name == *name);
-    let read = |name: &str| {
-        let pragma = Pragma::new(name, "0")?;
-        let read = pragma.read_back(connection, options.database.schema(), number)?;
-        Ok(PragmaReadBack {
-            asked: None,
-            ..read
-        })
-    };
-    let unset = ALWAYS_READ.into_iter().filter(|name| !is_set(name));
-    unset.map(read).collect()
 }
