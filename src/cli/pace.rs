@@ -149,9 +149,13 @@ fn largest(fits: impl Fn(f64) -> bool) -> f64 {
     fitting.unwrap_or(SCALES[SCALES.len() - 1])
 }
 
+/// What was expected may have been of the scale before.
 fn set_scale(scenario: &mut Scenario, scale: f64) {
-    if let Workload::Snapshot(options) = &mut scenario.workload {
+    if let Workload::Snapshot(options) = &mut scenario.workload
+        && options.scale != scale
+    {
         options.scale = scale;
+        scenario.expect = None;
     }
 }
 
@@ -203,6 +207,16 @@ mod tests {
         });
         assert!(scales.clone().all(|scale| Some(scale) == pace.chosen));
         assert_eq!(scales.count(), 5);
+    }
+
+    #[test]
+    fn another_scale_takes_the_expectation_away() {
+        let mut snapshot = standard().remove(2);
+        assert!(snapshot.expect.is_some());
+        set_scale(&mut snapshot, 1.0);
+        assert!(snapshot.expect.is_some());
+        set_scale(&mut snapshot, 0.5);
+        assert!(snapshot.expect.is_none());
     }
 
     #[test]
