@@ -6,9 +6,6 @@ use super::series::{Per, Probed, Series};
 use super::trend::{self, Trend};
 use crate::verdict::{Evidence, GaveBack, Judgement, Probe, Unit};
 
-/// With fewer cycles there is no verdict.
-pub const FEWEST_CYCLES: usize = trend::FEWEST;
-
 /// Behind a ratio, a level or a growth of what is not counted exactly there must be so much.
 pub(super) const MATERIAL_BYTES: i64 = 10 << 20;
 /// Live bytes are counted exactly, so that less of them tells.

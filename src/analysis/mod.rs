@@ -31,6 +31,6 @@ mod rules;
 pub mod series;
 pub mod trend;
 
-pub use judge::{FEWEST_CYCLES, judge};
+pub use judge::judge;
 pub use moment::{Moment, Terms};
 pub use series::{Facts, Per, Probed, Series};

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::{anyhow, bail};
 use clap::Args;
 
 use super::{Failure, output, run_dir};
@@ -43,6 +44,48 @@ pub(super) struct Common {
     #[arg(long, value_name = "TIME", value_parser = interval, default_value = "100ms",
         allow_hyphen_values = true)]
     sample_interval: Duration,
+}
+
+/// How much the verbs run that run a workload to its end.
+#[derive(Debug, Args)]
+pub(super) struct Size {
+    /// INSERTs to run: --set rows=N
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    rows: Option<String>,
+    /// Cycles of a workload that repeats
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    cycles: Option<String>,
+}
+
+impl Size {
+    /// Those that were asked for, each as the setting that it stands for.
+    pub(super) fn settings(&self) -> Result<Vec<Setting>, scenario::Error> {
+        let asked = [
+            (Parameter::Rows, &self.rows),
+            (Parameter::Cycles, &self.cycles),
+        ];
+        let settings = asked.into_iter().filter_map(|(parameter, value)| {
+            let value = value.as_ref()?;
+            Some(Setting::of_option(parameter, value))
+        });
+        settings.collect()
+    }
+}
+
+/// The only one of `scenarios`, which is what `asked` comes to.
+pub(super) fn only(scenarios: Vec<Scenario>, asked: &str) -> anyhow::Result<Scenario> {
+    let mut scenarios = scenarios.into_iter();
+    let scenario = scenarios.next();
+    let scenario = scenario.ok_or_else(|| anyhow!("{asked}: there is none"))?;
+    match scenarios.next() {
+        None => Ok(scenario),
+        Some(other) => bail!(
+            "{asked}: it is more than one, such as {} and {}; name one of them, and give --set one \
+             value for a key",
+            scenario.name,
+            other.name
+        ),
+    }
 }
 
 /// What the verbs take that judge.

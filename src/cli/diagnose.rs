@@ -1,13 +1,12 @@
 //! `diagnose`: one scenario as it is, its verdicts, and then each remedy in turn.
 
-use anyhow::{anyhow, bail};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::common::{Common, Probing};
+use super::common::{Common, Probing, Size, only};
 use super::diagnosis::Diagnosis;
-use super::{Exit, Failure, fit, pace};
+use super::{Exit, Failure, Format, fit, pace};
 use crate::harness;
-use crate::scenario::{Parameter, Scenario, Selection, Setting};
+use crate::scenario::{Scenario, Selection};
 
 /// What `diagnose` takes.
 #[derive(Debug, Args)]
@@ -19,28 +18,15 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 2,
         value_parser = clap::value_parser!(u32).range(1..=100))]
     rounds: u32,
-    /// INSERTs to run: --set rows=N
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    rows: Option<String>,
-    /// Cycles of a workload that repeats
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    cycles: Option<String>,
+    #[command(flatten)]
+    size: Size,
     /// How standard output is written
-    #[arg(long, value_enum, default_value_t = DiagnoseFormat::Table)]
-    format: DiagnoseFormat,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
     #[command(flatten)]
     probing: Probing,
     #[command(flatten)]
     common: Common,
-}
-
-/// How `diagnose` writes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum DiagnoseFormat {
-    /// For a person.
-    Table,
-    /// One object at the end.
-    Json,
 }
 
 /// Checks everything, then runs it.
@@ -65,31 +51,12 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
 /// The one that is named, with its settings.
 fn scenario(arguments: &Arguments) -> anyhow::Result<Scenario> {
     let (name, common) = (&arguments.scenario, &arguments.common);
-    let mut settings = Vec::new();
-    for (parameter, value) in [
-        (Parameter::Rows, &arguments.rows),
-        (Parameter::Cycles, &arguments.cycles),
-    ] {
-        if let Some(value) = value {
-            settings.push(Setting::of_option(parameter, value)?);
-        }
-    }
+    let mut settings = arguments.size.settings()?;
     settings.extend(common.settings()?);
     let scenarios = common.resolve(&Selection {
         names: vec![name.clone()],
         sets: Vec::new(),
         settings,
     })?;
-    let mut names = scenarios.iter().map(|one| one.name.clone());
-    let first = names.next();
-    if let (Some(first), Some(other)) = (&first, names.next()) {
-        bail!(
-            "{name} is several scenarios, such as {first} and {other}; name one of them, or give \
-             --set one value for a key"
-        );
-    }
-    let mut scenarios = scenarios.into_iter();
-    scenarios
-        .next()
-        .ok_or_else(|| anyhow!("{name}: there is no such scenario"))
+    only(scenarios, name)
 }

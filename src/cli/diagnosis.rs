@@ -2,10 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::diagnose::DiagnoseFormat;
 use super::output::{Output, complain, layout};
 use super::progress::Progress;
-use super::{Exit, Failure};
+use super::{Exit, Failure, Format};
 use crate::analysis::remedy::{self, Remedy};
 use crate::harness::{self, Outcome, RunOptions, Watcher};
 use crate::record::{Line, RemedyRecord};
@@ -96,7 +95,7 @@ impl Diagnosis {
     /// Writes what was found.
     pub(super) fn finish(
         mut self,
-        format: DiagnoseFormat,
+        format: Format,
         outcome: Outcome,
         options: &RunOptions,
     ) -> Result<Exit, Failure> {
@@ -123,8 +122,8 @@ impl Diagnosis {
                 left_out: self.left_out,
             };
             output.write(|out| match format {
-                DiagnoseFormat::Table => remedies::write(out, &diagnosed, layout()),
-                DiagnoseFormat::Json => {
+                Format::Table => remedies::write(out, &diagnosed, layout()),
+                Format::Json => {
                     let record = options.out.join(harness::RECORD_FILE);
                     remedies::write_json(
                         out,

@@ -102,7 +102,7 @@ enum Command {
     Env(env::Arguments),
 }
 
-/// How `list` and `env` write.
+/// How `list`, `env` and `diagnose` write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
     /// For a person.

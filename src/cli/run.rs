@@ -2,12 +2,12 @@
 
 use clap::{Args, ValueEnum};
 
-use super::common::{Common, Probing};
+use super::common::{Common, Probing, Size};
 use super::pace::Pace;
 use super::watcher::{Broken, Show};
 use super::{Exit, Failure, fit, output};
 use crate::harness::{self, Outcome};
-use crate::scenario::{Parameter, STANDARD_SET, Scenario, Selection, Setting};
+use crate::scenario::{STANDARD_SET, Scenario, Selection};
 
 /// What `run` takes.
 #[derive(Debug, Args)]
@@ -18,12 +18,8 @@ pub(super) struct Arguments {
     /// Run every scenario of a set
     #[arg(long, value_name = "NAME")]
     set_of: Vec<String>,
-    /// INSERTs to run: --set rows=N
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    rows: Option<String>,
-    /// Cycles of a workload that repeats
-    #[arg(long, value_name = "N", allow_hyphen_values = true)]
-    cycles: Option<String>,
+    #[command(flatten)]
+    size: Size,
     /// Exit with 1 if a ledger leaves more than 1 % of RSS (and 1 MiB) without an owner, or a
     /// scenario gets another verdict than it expects
     #[arg(long)]
@@ -114,15 +110,7 @@ impl Arguments {
 }
 
 fn scenarios(arguments: &Arguments) -> Result<Vec<Scenario>, crate::scenario::Error> {
-    let mut settings = Vec::new();
-    for (parameter, value) in [
-        (Parameter::Rows, &arguments.rows),
-        (Parameter::Cycles, &arguments.cycles),
-    ] {
-        if let Some(value) = value {
-            settings.push(Setting::of_option(parameter, value)?);
-        }
-    }
+    let mut settings = arguments.size.settings()?;
     settings.extend(arguments.common.settings()?);
     let (names, sets) = (arguments.scenarios.clone(), arguments.set_of.clone());
     arguments.common.resolve(&Selection {

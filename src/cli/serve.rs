@@ -3,10 +3,10 @@
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{Context, bail};
 use clap::{Args, value_parser};
 
-use super::common::Common;
+use super::common::{Common, only};
 use super::output::{Output, complain};
 use super::progress::Progress;
 use super::{Exit, Failure, fit};
@@ -94,17 +94,7 @@ fn scenario(arguments: &Arguments) -> anyhow::Result<Scenario> {
     if !scenarios.iter().all(drive::serves) {
         bail!("--scenario {name}: only a scenario of the workload `snapshot` can be served");
     }
-    let mut scenarios = scenarios.into_iter();
-    let scenario = scenarios.next();
-    let mut scenario = scenario.ok_or_else(|| anyhow!("--scenario {name}: there is none"))?;
-    if let Some(other) = scenarios.next() {
-        let first = scenario.name;
-        bail!(
-            "--scenario {name}: it is more than one, such as {first} and {}; name one of them, and \
-             give --set one value for a key",
-            other.name
-        );
-    }
+    let mut scenario = only(scenarios, &format!("--scenario {name}"))?;
     drive::serve_until_stopped(&mut scenario);
     Ok(scenario)
 }
