@@ -14,7 +14,9 @@
 //!   functions.
 //!
 //! With the feature `cli`, which is on by default and which a service that embeds the ledger turns
-//! off, also the workloads, the two processes that measure them, and the command line.
+//! off, also the workloads, the two processes that measure them, and the command line. What the benches
+//! left in Criterion's files is read by `estimates`. With the feature `criterion`, memory as a measurement
+//! for benches of one's own: `measurement`.
 //!
 //! # A ledger in a service
 //! ```
@@ -48,7 +50,11 @@ pub mod cli;
 #[cfg(feature = "cli")]
 pub mod environment;
 #[cfg(feature = "cli")]
+pub mod estimates;
+#[cfg(feature = "cli")]
 pub mod harness;
+#[cfg(feature = "criterion")]
+pub mod measurement;
 pub mod memory;
 #[cfg(feature = "cli")]
 pub mod record;

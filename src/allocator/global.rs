@@ -85,6 +85,15 @@ pub fn counters() -> Option<Counters> {
     })
 }
 
+/// Sets [`Counters::peak_bytes`] back to the live bytes, which it returns. Another thread that allocates
+/// meanwhile may be missed by as much as it allocates.
+#[cfg(feature = "criterion")]
+pub(crate) fn reset_peak() -> i64 {
+    let live = LIVE_BYTES.load(Relaxed);
+    PEAK_BYTES.store(live, Relaxed);
+    live
+}
+
 /// The backend in force. Reads the environment if nothing was allocated yet.
 pub fn chosen() -> RustAllocator {
     if has_dhat() {

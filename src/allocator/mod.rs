@@ -34,6 +34,28 @@ pub enum SqliteAllocator {
     Memsys5,
 }
 
+impl SqliteAllocator {
+    /// Every one of them.
+    pub const ALL: [SqliteAllocator; 5] = [
+        SqliteAllocator::System,
+        SqliteAllocator::Arena,
+        SqliteAllocator::ArenaNative,
+        SqliteAllocator::Rust,
+        SqliteAllocator::Memsys5,
+    ];
+
+    /// The name in scenarios and records.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SqliteAllocator::System => "system",
+            SqliteAllocator::Arena => "arena",
+            SqliteAllocator::ArenaNative => "arena-native",
+            SqliteAllocator::Rust => "rust",
+            SqliteAllocator::Memsys5 => "memsys5",
+        }
+    }
+}
+
 pub mod arena;
 mod backends;
 pub mod global;

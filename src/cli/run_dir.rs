@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context, bail};
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::environment::rfc3339;
+
 /// A run's start and its name.
 #[derive(Debug, Clone)]
 pub(super) struct Identity {
@@ -17,38 +19,20 @@ pub(super) struct Identity {
 
 impl Identity {
     pub(super) fn now() -> Self {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or(Duration::ZERO);
+        let now = SystemTime::now();
+        let since = now.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let salt = format!("{}.{}", since.as_nanos(), std::process::id());
-        Identity::at(since.as_secs(), xxh3_64(salt.as_bytes()) & 0xff_ffff)
+        Identity::at(now, xxh3_64(salt.as_bytes()) & 0xff_ffff)
     }
 
-    fn at(seconds: u64, random: u64) -> Self {
-        let (year, month, day) = civil(seconds / 86_400);
-        let (hour, minute, second) = (seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    fn at(time: SystemTime, random: u64) -> Self {
+        let started_utc = rfc3339(time);
+        let digits = started_utc.replace(['-', ':'], "");
         Identity {
-            run_id: format!(
-                "{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z-{random:06x}"
-            ),
-            started_utc: format!(
-                "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-            ),
+            run_id: format!("{digits}-{random:06x}"),
+            started_utc,
         }
     }
-}
-
-/// Year, month and day of a number of days since 1970 (Howard Hinnant's `civil_from_days`).
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 /// The directory that the user asked for: it must not exist, and it must be possible to make it.
@@ -87,17 +71,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_those_of_the_calendar() {
-        let at = |seconds| Identity::at(seconds, 0xabc).started_utc;
-        assert_eq!(at(0), "1970-01-01T00:00:00Z");
-        assert_eq!(at(951_782_399), "2000-02-28T23:59:59Z");
-        assert_eq!(at(951_782_400), "2000-02-29T00:00:00Z");
-        assert_eq!(at(4_107_542_399), "2100-02-28T23:59:59Z");
-        assert_eq!(at(4_107_542_400), "2100-03-01T00:00:00Z");
-        assert_eq!(
-            Identity::at(951_782_400, 0xabc).run_id,
-            "20000229T000000Z-000abc"
-        );
+    fn a_run_is_named_by_its_start() {
+        let time = UNIX_EPOCH + Duration::from_secs(951_782_400);
+        let identity = Identity::at(time, 0xabc);
+        assert_eq!(identity.run_id, "20000229T000000Z-000abc");
+        assert_eq!(identity.started_utc, "2000-02-29T00:00:00Z");
     }
 
     #[test]

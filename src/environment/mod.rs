@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 mod available;
+mod calendar;
 mod capability;
 mod machine;
 mod software;
 
 pub use available::{Available, available_memory};
+pub use calendar::rfc3339;
 pub use software::git_revision;
 
 /// Where the kernel's files are: `/`, or a directory that stands in for it.

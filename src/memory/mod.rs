@@ -24,7 +24,7 @@ mod stacks;
 pub mod statements;
 mod terms;
 mod text;
-#[cfg(feature = "cli")]
+#[cfg(any(feature = "cli", feature = "criterion"))]
 pub mod wait;
 
 pub use ledger::{Ledger, Owner, Term};

@@ -19,22 +19,41 @@ pub struct Status {
     pub page_cache_bytes: i64,
 }
 
-fn status(operation: i32) -> (i64, i64) {
+fn status(operation: i32, resets: bool) -> (i64, i64) {
     let (mut now, mut high) = (0, 0);
     // SAFETY: both out pointers are valid.
-    unsafe { ffi::sqlite3_status64(operation, &raw mut now, &raw mut high, 0) };
+    unsafe { ffi::sqlite3_status64(operation, &raw mut now, &raw mut high, resets.into()) };
     (now, high)
 }
 
 /// Reads them.
 pub fn read() -> Status {
-    let (live_bytes, live_highwater_bytes) = status(ffi::SQLITE_STATUS_MEMORY_USED);
+    let (live_bytes, live_highwater_bytes) = status(ffi::SQLITE_STATUS_MEMORY_USED, false);
     Status {
         live_bytes,
         live_highwater_bytes,
-        live_blocks: status(ffi::SQLITE_STATUS_MALLOC_COUNT).0,
-        page_cache_bytes: status(ffi::SQLITE_STATUS_PAGECACHE_OVERFLOW).0,
+        live_blocks: status(ffi::SQLITE_STATUS_MALLOC_COUNT, false).0,
+        page_cache_bytes: status(ffi::SQLITE_STATUS_PAGECACHE_OVERFLOW, false).0,
     }
+}
+
+/// Whether SQLite counts what it allocates. Without `MEMSTATUS` its counters are 0 and say nothing.
+/// Initialises SQLite.
+#[cfg(feature = "criterion")]
+pub(crate) fn counts() -> bool {
+    let before = read().live_bytes;
+    // SAFETY: a plain allocation, freed below; SQLite serialises both.
+    let block = unsafe { ffi::sqlite3_malloc64(64) };
+    let counts = read().live_bytes > before;
+    // SAFETY: allocated above, or null, which is nothing to free.
+    unsafe { ffi::sqlite3_free(block) };
+    counts
+}
+
+/// Sets the high-water mark of [`Status::live_highwater_bytes`] back to the live bytes, which it returns.
+#[cfg(feature = "criterion")]
+pub(crate) fn reset_highwater() -> i64 {
+    status(ffi::SQLITE_STATUS_MEMORY_USED, true).0
 }
 
 /// One connection, in bytes. Source: `sqlite3_db_status64`.

@@ -6,13 +6,7 @@ use libtest_mimic::Failed;
 use sqlite_membench::allocator::{RustAllocator, SqliteAllocator, global, route, sqlite};
 
 pub const RUST: [RustAllocator; 2] = [RustAllocator::System, RustAllocator::Jemalloc];
-pub const SQLITE: [SqliteAllocator; 5] = [
-    SqliteAllocator::System,
-    SqliteAllocator::Arena,
-    SqliteAllocator::ArenaNative,
-    SqliteAllocator::Rust,
-    SqliteAllocator::Memsys5,
-];
+pub const SQLITE: [SqliteAllocator; 5] = SqliteAllocator::ALL;
 
 const CASE: &str = "LEDGER_TEST_CASE";
 const ROUTE: &str = "LEDGER_TEST_SQLITE";
