@@ -1,245 +1,160 @@
-//! How fast a database becomes SQL text, as a ratio to the `sqlite3` shell's `.dump` of the same file.
+//! A dump's time and memory by what is in the rows, plain and through gzip.
 //!
 //! ```sh
-//! cargo bench --bench dump -- bounds
+//! cargo bench --bench dump                    # the benchmarks
+//! cargo bench --bench dump -- text/plain      # some of them
+//! cargo bench --bench dump -- bounds          # the table of bounds alone: against the `sqlite3` shell
 //! ```
 //!
-//! `SQLITE_MEMBENCH_BENCH_DUMP_MB` and `SQLITE_MEMBENCH_BENCH_ROUNDS` set the size of the database and
-//! the pairs that are run. A bound that does not hold fails nothing on a noisy machine, unless
+//! `SQLITE_MEMBENCH_BENCH_MB` and `SQLITE_MEMBENCH_BENCH_ROUNDS` set the size of the text and the
+//! pairs of the table. A bound that does not hold fails nothing on a noisy machine, unless
 //! `SQLITE_MEMBENCH_ENFORCE=1`: exit code 1.
 //!
-//! Both open the same file, which is in the system's file cache, with a page cache of their own that is
-//! empty, and both write to `/dev/null`: a disk would take its time from both alike and draw the ratio
-//! to 1 as it pleases. The pairs that write to a file are shown below, without a bound. The shell's
-//! time is its process's, from its start to its end: a few milliseconds more than its dump. It writes
-//! less (no column lists, names without quotes), which is its advantage.
+//! `dump/50MB/CLASS/plain` and so on are dumps of a table in `:memory:` whose rows hold one storage
+//! class, sized so that its plain dump writes 50 MB of SQL text, to 2 %. A throughput is of that text, before
+//! gzip, so plain and gzip compare, and one class with another. Timed is the dump alone: opening and
+//! filling are not. It writes to `/dev/null`, as the shell does in the table of bounds: that takes a
+//! system call for each MiB, and no disk. A quick run has `gzip-6` of `mixed` rows alone.
+//!
+//! `dump/50MB/memory/...` are of testees with SQLite's blocks in the counting global allocator, which
+//! dump a file through a page cache of SQLite's default 2 MB. A dump's memory is bounded by the largest
+//! row and the step, whatever the size of the table: `long-blob` has rows of 1 MiB, 2 MiB as text.
 
 #[allow(dead_code, reason = "the benches share it, and none of them uses all")]
 mod support {
+    pub mod dump_bounds;
+    pub mod dump_content;
+    pub mod made;
     pub mod plan;
+    pub mod room;
+    pub mod shell;
     pub mod statistics;
+    pub mod suite;
 }
 
-use std::fs::File;
+use std::cell::OnceCell;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::ExitCode;
+use std::time::Instant;
 
+use criterion::{BenchmarkId, Throughput};
 use rusqlite::Connection;
-use sqlite_membench::memory::wait::{own_usage, wait_with_usage};
-use sqlite_membench::workload::dump::{DumpFormat, DumpOptions, dump};
-use sqlite_membench::workload::steps::Here;
-use support::plan::{Plan, number};
-use support::statistics::{self, Bound, Estimate, Row};
+use sqlite_membench::allocator::{SqliteAllocator, sqlite};
+use sqlite_membench::measurement::{Taken, take, testee};
+use sqlite_membench::workload::dump::DumpFormat;
+use support::dump_bounds::measure_and_print;
+use support::dump_content::{Class, dumped, plain};
+use support::made;
+use support::suite::{self, Suite, Testee, spans};
 
-/// What the dump must reach: times the shell's throughput.
-const BOUND: f64 = 2.5;
-/// Text of three uuids, and what SQLite lays around it.
-const ROW_BYTES: u64 = 118;
+#[global_allocator]
+static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
+    sqlite_membench::allocator::global::Switchable::new();
+
+/// What `testee::serve` knows a dump by.
+const DUMP: &str = "dump";
+
+const FORMATS: [(&str, DumpFormat); 3] = [
+    ("plain", DumpFormat::Plain),
+    ("gzip-1", DumpFormat::FAST),
+    ("gzip-6", DumpFormat::Gzip { level: 6 }),
+];
 
 fn main() -> ExitCode {
-    let plan = Plan::read().and_then(|plan| {
-        let megabytes = if plan.is_test { 1 } else { 200 };
-        Ok((plan, number("SQLITE_MEMBENCH_BENCH_DUMP_MB", megabytes)?))
-    });
-    let (plan, megabytes) = match plan {
-        Ok(read) => read,
-        Err(message) => {
-            eprintln!("{message}");
-            return ExitCode::from(2);
-        }
-    };
-    if plan.bounds && !measure_and_print(&plan, megabytes) && plan.enforce {
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
-}
-
-/// False where the bound does not hold.
-fn measure_and_print(plan: &Plan, megabytes: u64) -> bool {
-    let directory = tempfile::tempdir().expect("a temporary directory");
-    let database = directory.path().join("dumped.db");
-    let rows = (megabytes * 1_000_000 / ROW_BYTES).max(1);
-    make(&database, rows);
-    let bytes = database.metadata().expect("the database").len();
-    println!(
-        "\nDump: {rows} rows, {} MB, {} pairs; shell {}",
-        bytes / 1_000_000,
-        plan.rounds,
-        shell_version()
-    );
-    let null = Path::new("/dev/null");
-    let file = directory.path().join("dump.sql");
-    let mut pairs = Pairs::default();
-    let mut into_file = Pairs::default();
-    let mut gzip = Vec::new();
-    for round in 0..plan.rounds {
-        pairs.run(round, &database, null);
-        if round < plan.rounds.div_ceil(4) {
-            into_file.run(round, &database, &file);
-            gzip.push(sample(&database, null, DumpFormat::FAST));
-        }
-    }
-    let per_second = |what: &str, spans: &[Span]| {
-        let of = |span: &Span| bytes as f64 / 1e6 / span.wall.as_secs_f64();
-        Row {
-            what: what.into(),
-            unit: "MB/s",
-            estimate: Estimate::of(spans.iter().map(of)),
-            bound: None,
-        }
-    };
-    let bound = Some(Bound::AtLeast(BOUND));
-    let mut rows = Vec::from(pairs.rows("dump / shell's .dump, throughput", bound));
-    rows.extend(into_file.rows("the same into a file", None));
-    rows.push(per_second("dump", &pairs.dump));
-    rows.push(per_second("dump, gzip at its fastest", &gzip));
-    rows.push(per_second("shell's .dump", &pairs.shell));
-    statistics::print(&rows)
-}
-
-/// What one dump took.
-#[derive(Clone, Copy)]
-struct Span {
-    wall: Duration,
-    /// User and system time.
-    cpu: Duration,
-}
-
-/// Spans of the two, one after the other, of which every other pair begins with the shell.
-#[derive(Default)]
-struct Pairs {
-    dump: Vec<Span>,
-    shell: Vec<Span>,
-}
-
-impl Pairs {
-    fn run(&mut self, round: u64, database: &Path, to: &Path) {
-        for turn in 0..2 {
-            match (round + turn) % 2 {
-                0 => (self.dump).push(sample(database, to, DumpFormat::Plain)),
-                _ => self.shell.push(shell(database, to)),
-            }
-        }
-    }
-
-    /// A row for each clock: wall time is what a user waits, CPU time what a busy machine disturbs less.
-    fn rows(&self, what: &str, bound: Option<Bound>) -> [Row; 2] {
-        [
-            self.row(format!("{what}, wall time"), |span| span.wall, bound),
-            self.row(format!("{what}, CPU time"), |span| span.cpu, bound),
-        ]
-    }
-
-    fn row(&self, what: String, clock: fn(&Span) -> Duration, bound: Option<Bound>) -> Row {
-        let pairs = self.shell.iter().zip(&self.dump);
-        let ratio = |(shell, dump)| clock(shell).as_secs_f64() / clock(dump).as_secs_f64();
-        Row {
-            what,
-            unit: "",
-            estimate: Estimate::of(pairs.map(ratio)),
-            bound,
-        }
-    }
-}
-
-/// From opening the database to closing it.
-fn sample(database: &Path, to: &Path, format: DumpFormat) -> Span {
-    let mut to = File::create(to).expect("a file to write to");
-    let options = DumpOptions {
-        format,
-        ..DumpOptions::default()
-    };
-    let cpu = || {
-        let usage = own_usage().expect("getrusage");
-        Duration::from_nanos(usage.user_ns + usage.system_ns)
-    };
-    let (cpu_before, began) = (cpu(), Instant::now());
-    let connection = Connection::open(database).expect("the database");
-    let dumped = dump(&connection, &options, &mut to, &mut Here).expect("a dump");
-    drop(connection);
-    let wall = began.elapsed();
-    assert!(dumped.rows > 0);
-    Span {
-        wall,
-        cpu: cpu() - cpu_before,
-    }
-}
-
-/// The shell from its start to its end.
-fn shell(database: &Path, to: &Path) -> Span {
-    let to = File::create(to).expect("a file to write to");
-    let began = Instant::now();
-    #[expect(clippy::zombie_processes, reason = "it is waited for with its usage")]
-    let child = Command::new("sqlite3")
-        .arg(database)
-        .arg(".dump")
-        .stdin(Stdio::null())
-        .stdout(to)
-        .spawn()
-        .expect("the `sqlite3` shell: apt-get install sqlite3");
-    let waited = loop {
-        match wait_with_usage(child.id()).expect("a shell that can be waited for") {
-            Some(waited) => break waited,
-            None => sleep(Duration::from_micros(200)),
-        }
-    };
-    assert!(waited.status.success(), "the shell: {}", waited.status);
-    Span {
-        wall: began.elapsed(),
-        cpu: Duration::from_nanos(waited.user_ns + waited.system_ns),
-    }
-}
-
-fn shell_version() -> String {
-    let output = Command::new("sqlite3")
-        .arg("--version")
-        .output()
-        .expect("the `sqlite3` shell: apt-get install sqlite3");
-    let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    words.split(' ').next().unwrap_or_default().to_owned()
-}
-
-/// The large table of the snapshot report: text uuids, no rowid, in key order.
-fn make(database: &Path, rows: u64) {
-    let connection = Connection::open(database).expect("a database");
-    connection
-        .execute_batch(
-            "PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;
-             CREATE TABLE item (
-                 id TEXT NOT NULL PRIMARY KEY CHECK (id LIKE '________-____-____-____-____________'),
-                 owner TEXT NOT NULL,
-                 kind TEXT NOT NULL
-             ) WITHOUT ROWID;
-             BEGIN;",
-        )
-        .expect("a table");
-    let mut insert = (connection.prepare("INSERT INTO item VALUES (?, ?, ?)")).expect("an INSERT");
-    for row in 0..rows {
-        let high = (u128::from(row) << 64) / u128::from(rows);
-        let ids = [high as u64, mixed(row % 5000), mixed(row)].map(|high| uuid(high, mixed(!row)));
-        insert.execute(ids).expect("a row");
-    }
-    drop(insert);
-    connection.execute_batch("COMMIT").expect("a database");
-}
-
-fn uuid(high: u64, low: u64) -> String {
-    format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        high >> 32,
-        high >> 16 & 0xffff,
-        high & 0xffff,
-        low >> 48,
-        low & 0xffff_ffff_ffff
+    testee::serve(made::MAKE, make);
+    testee::serve(DUMP, dump_file);
+    suite::main(
+        |suite| {
+            time_group(suite);
+            memory_groups(suite);
+        },
+        Some(measure_and_print),
     )
 }
 
-/// splitmix64
-fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+fn time_group(suite: &mut Suite) {
+    let plan = suite.plan.clone();
+    let size = plan.megabytes();
+    let bytes = Throughput::Bytes(size.run * 1_000_000);
+    let mut group = suite.time_group(format!("dump/{}MB", size.label()), bytes);
+    for class in Class::TIMED {
+        // Made by the first benchmark that is run, and gone with the class.
+        let table = OnceCell::new();
+        for (name, format) in FORMATS {
+            let is_slow = name == "gzip-6" && class != Class::Mixed;
+            if is_slow && !plan.wants_more(name) {
+                continue;
+            }
+            group.bench_function(BenchmarkId::new(class.name(), name), |bencher| {
+                let connection = table.get_or_init(|| in_memory(class, size.run));
+                spans(bencher, || {
+                    let began = Instant::now();
+                    let dumped = dumped(connection, format);
+                    let took = began.elapsed();
+                    assert!(dumped.rows > 0, "{dumped:?}");
+                    took
+                });
+            });
+        }
+    }
+    group.finish();
+}
+
+fn in_memory(class: Class, megabytes: u64) -> Connection {
+    let connection = Connection::open_in_memory().expect("a database in memory");
+    class.fill(&connection, megabytes);
+    let (is, wanted) = (plain(&connection).text_bytes, megabytes * 1_000_000);
+    // What the throughput says.
+    assert!(
+        is.abs_diff(wanted) <= wanted / 50,
+        "{class:?}: {is} bytes of text"
+    );
+    connection
+}
+
+fn memory_groups(suite: &mut Suite) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = (directory.path().to_str()).expect("a UTF-8 temporary directory");
+    let size = suite.plan.megabytes();
+    let testee = |class: Class, format: &str| Testee {
+        id: format!("{}/{format}", class.name()),
+        name: DUMP,
+        arguments: [class.name(), format, &size.run.to_string(), path]
+            .map(str::to_owned)
+            .into(),
+    };
+    let testees = [
+        testee(Class::Mixed, "plain"),
+        testee(Class::Mixed, "gzip-1"),
+        testee(Class::Blob, "plain"),
+        testee(Class::LongBlob, "plain"),
+    ];
+    let name = format!("dump/{}MB/memory", size.label());
+    suite.memory_groups(&name, Throughput::Bytes(size.run * 1_000_000), &testees);
+}
+
+/// In a testee: a table in a file.
+fn make(arguments: &[String]) -> Taken {
+    let [file, class, megabytes] = arguments else {
+        panic!("a file, a class and megabytes, not {arguments:?}")
+    };
+    let connection = Connection::open(file).expect("a file");
+    connection
+        .execute_batch("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF")
+        .expect("a file that need not last");
+    let megabytes = megabytes.parse().expect("a number");
+    take(|| Class::named(class).fill(&connection, megabytes)).0
+}
+
+/// In a testee: the dump of a file that was made.
+fn dump_file(arguments: &[String]) -> Taken {
+    let [class, format, megabytes, directory] = arguments else {
+        panic!("a class, a format, megabytes and a directory, not {arguments:?}")
+    };
+    let file = made::file(Path::new(directory), class, &[class, megabytes]);
+    sqlite::install(SqliteAllocator::Rust, 0).expect("an allocator for SQLite");
+    let connection = Connection::open(file).expect("the table's file");
+    let found = FORMATS.iter().find(|(name, _)| name == format);
+    let (_, format) = found.unwrap_or_else(|| panic!("no format is called {format}"));
+    take(|| dumped(&connection, *format)).0
 }

@@ -1,48 +1,67 @@
-//! What measuring costs: the bounds for an insert and for a ledger, each a ratio or a time.
+//! What measuring costs: an insert under each instrument, a ledger by the size of the process, a block of
+//! Rust's, and the bounds that hold for them, each a ratio or a time.
 //!
 //! ```sh
-//! cargo bench --bench instrument               # the benchmarks, then the table of bounds
-//! cargo bench --bench instrument -- bounds     # the table alone
-//! cargo bench --bench instrument -- ledger     # some benchmarks, without the table
+//! cargo bench --bench instrument               # the benchmarks
+//! cargo bench --bench instrument -- ledger     # some of them
+//! cargo bench --bench instrument -- bounds     # the table of bounds alone
 //! ```
 //!
 //! `SQLITE_MEMBENCH_BENCH_ROWS`, `_ROUNDS` and `_READINGS` set the table's rows of an insert, rounds,
 //! and ledgers inside a fill. A bound that does not hold fails nothing on a noisy machine, unless
-//! `SQLITE_MEMBENCH_ENFORCE=1`: exit code 1.
+//! `SQLITE_MEMBENCH_ENFORCE=1`: exit code 1. `scripts/bounds` runs it with the tables of the other benches.
 //!
-//! Who plays which part: `raw` and `rusqlite` are children of this executable, with SQLite on its own
-//! default allocator and no memory methods installed. This executable declares the counting global
-//! allocator, because a ledger without it has no Rust heap; the floor allocates nothing through it,
-//! which is checked. `arena` and `system` are the program's own main function, harness and testee, in
+//! | group | what |
+//! |---|---|
+//! | `instrument/insert/ROWS` | `raw`: the floor; `rusqlite`: the program's workload, no instruments |
+//! | | `counting`, `arena`, `arena-native`, `rust`: with those methods in SQLite, no ledgers |
+//! | | `sampled`, `sampled-10x`: looked at from outside each 100 ms, and each 10 ms |
+//! | | `program-arena`, `program-system`: the whole program, with its ledgers |
+//! | | `dhat`: SQLite's blocks through dhat's profiler, for comparison |
+//! | `instrument/wrapper/...` | a pair of `alloc` and `dealloc`, and two `realloc`, counted or not |
+//! | `instrument/ledger` | one ledger, by the pages that were made; every other one is freed |
+//!
+//! Who plays which part: all inserts but the program's are children of this executable, the floor with
+//! SQLite on its own default allocator and no memory methods installed. This executable declares the
+//! counting global allocator, because a ledger without it has no Rust heap; the floor allocates nothing
+//! through it, which is checked. The program is its own main function, harness and testee, in
 //! this executable too: two executables with one SQLite in them do not run it equally fast.
 //!
-//! Traps: everything runs in a process of its own, so a Criterion iteration returns what the child
-//! measured and not the time until it was gone; the insert is sampled flat, 10 times and no more; the
-//! group names no memory as its measurement, because a sample of 0 allocations would drop it.
+//! Traps: everything but the wrapper runs in a process of its own, so a Criterion iteration returns what
+//! the child measured and not the time until it was gone; an insert is sampled flat, 10 times and no
+//! more, and its benchmarks are minutes apart, so that small ratios are the table's to tell, which runs
+//! them in turns; the groups name no memory as their measurement, because a sample of 0 allocations would
+//! drop it; all samples of a ledger are of one process, so an unlucky layout is in all of them. dhat's
+//! times say what dhat costs, and nothing about SQLite.
 
 #[allow(dead_code, reason = "the benches share it, and none of them uses all")]
 mod support {
+    pub mod allocator;
     pub mod bounds;
+    pub mod instrumented;
     pub mod ledgers;
     pub mod parts;
     pub mod plan;
     pub mod raw_insert;
+    pub mod room;
     pub mod statistics;
+    pub mod suite;
     pub mod testee;
+    pub mod wrapper;
 }
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput};
-use support::ledgers::{self as heaps, PAGE_BLOCK_BYTES};
-use support::parts::{self, Insert};
-use support::plan::Plan;
-use support::{bounds, testee};
+use criterion::{BenchmarkId, Throughput};
+use sqlite_membench::allocator::SqliteAllocator::{Arena, ArenaNative, Rust, System};
+use support::allocator::CountingOrDhat;
+use support::instrumented::{Insert, SAMPLE_INTERVAL};
+use support::suite::{self, Suite, spans};
+use support::{bounds, ledgers as heaps, parts, testee, wrapper};
 
 #[global_allocator]
-static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
-    sqlite_membench::allocator::global::Switchable::new();
+static ALLOCATOR: CountingOrDhat = CountingOrDhat;
 
 fn main() -> ExitCode {
     if let Some(code) = testee::run_as_program() {
@@ -51,60 +70,60 @@ fn main() -> ExitCode {
     if parts::run_as_child() {
         return ExitCode::SUCCESS;
     }
-    let plan = match Plan::read() {
-        Ok(plan) => plan,
-        Err(message) => {
-            eprintln!("{message}");
-            return ExitCode::from(2);
-        }
-    };
-    let mut criterion = Criterion::default().configure_from_args();
-    inserts(&mut criterion, &plan);
-    ledgers(&mut criterion, &plan);
-    criterion.final_summary();
-    if plan.bounds && !bounds::measure_and_print(&plan) && plan.enforce {
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
+    suite::main(
+        |suite| {
+            inserts(suite);
+            wrapper::groups(suite);
+            ledgers(suite);
+        },
+        Some(bounds::measure_and_print),
+    )
 }
 
-/// A tenth of the table's rows: these are for baselines and profiles, the table is for the bounds.
-fn inserts(criterion: &mut Criterion, plan: &Plan) {
-    let rows = (plan.rows / 10).max(1);
-    let arena = testee::Insert {
-        rows,
-        readings: plan.readings,
-        sqlite_allocator: "arena",
+fn inserts(suite: &mut Suite) {
+    let rows = suite.plan.rows();
+    let readings = suite.plan.readings;
+    let bare = |insert: Insert| move || insert.sample(rows.run).wall;
+    let program = |sqlite_allocator| {
+        let insert = testee::Insert {
+            rows: rows.run,
+            readings,
+            sqlite_allocator,
+        };
+        move || insert.sample().wall
     };
-    let samples: [(&str, &dyn Fn() -> Duration); 3] = [
-        ("raw", &|| Insert::Raw.sample(rows).wall),
-        ("rusqlite", &|| Insert::Rusqlite.sample(rows).wall),
-        ("arena", &|| arena.sample().wall),
+    let samples: [(&str, &dyn Fn() -> Duration); 11] = [
+        ("raw", &bare(Insert::Raw)),
+        ("rusqlite", &bare(Insert::Rusqlite)),
+        ("counting", &bare(Insert::Methods(System))),
+        ("arena", &bare(Insert::Methods(Arena))),
+        ("arena-native", &bare(Insert::Methods(ArenaNative))),
+        ("rust", &bare(Insert::Methods(Rust))),
+        ("sampled", &bare(Insert::Sampled(SAMPLE_INTERVAL))),
+        ("sampled-10x", &bare(Insert::Sampled(SAMPLE_INTERVAL / 10))),
+        ("program-arena", &program("arena")),
+        ("program-system", &program("system")),
+        ("dhat", &bare(Insert::Dhat)),
     ];
-    let mut group = criterion.benchmark_group("instrument/insert");
-    group.sampling_mode(SamplingMode::Flat).sample_size(10);
-    group.warm_up_time(Duration::from_millis(1));
-    group.measurement_time(Duration::from_secs(2));
-    group.throughput(Throughput::Elements(rows));
+    let name = format!("instrument/insert/{}", rows.label());
+    let mut group = suite.time_group(name, Throughput::Elements(rows.run));
     for (name, sample) in samples {
-        group.bench_function(name, |bencher| {
-            bencher.iter_custom(|iterations| (0..iterations).map(|_| sample()).sum());
-        });
+        group.bench_function(name, |bencher| spans(bencher, sample));
     }
     group.finish();
 }
 
-fn ledgers(criterion: &mut Criterion, plan: &Plan) {
-    let mut group = criterion.benchmark_group("instrument/ledger");
-    group.sampling_mode(SamplingMode::Flat).sample_size(10);
-    group.warm_up_time(Duration::from_millis(1));
-    group.measurement_time(Duration::from_secs(1));
-    let pages = |heap: &heaps::Heap| heap.half_free && heap.block_bytes == PAGE_BLOCK_BYTES;
-    for heap in heaps::all(plan.is_test).into_iter().filter(pages) {
+fn ledgers(suite: &mut Suite) {
+    let heaps = heaps::by_size(&suite.plan);
+    let mut group = suite.time_group("instrument/ledger", Throughput::Elements(1));
+    for (megabytes, heap) in heaps {
         let name = format!("{:?}", heap.allocator).to_lowercase();
-        let id = BenchmarkId::new(name, format!("{}MB", heap.megabytes));
+        let id = BenchmarkId::new(name, format!("{megabytes}MB"));
+        // Made where the filter wants it, and gone before the next one.
+        let mut child = None;
         group.bench_function(id, |bencher| {
-            bencher.iter_custom(|count| parts::ledgers(heap, count).took.iter().sum());
+            let child = child.get_or_insert_with(|| parts::Ledgers::of(heap));
+            bencher.iter_custom(|count| child.take(count).took.iter().sum());
         });
     }
     group.finish();

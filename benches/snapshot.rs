@@ -1,278 +1,76 @@
-//! How fast a database in memory is copied into another one, as a ratio to a plain copy of its bytes.
+//! A snapshot's phases by what they may depend on: fill, backup, dump, dispose.
 //!
 //! ```sh
-//! cargo bench --bench snapshot                # the benchmarks, then the table of bounds
-//! cargo bench --bench snapshot -- bounds      # the table alone
+//! cargo bench --bench snapshot                        # the benchmarks
+//! cargo bench --bench snapshot -- backup/kind         # some of them
+//! cargo bench --bench snapshot -- bounds              # the table of bounds alone
 //! ```
 //!
-//! `SQLITE_MEMBENCH_BENCH_SNAPSHOT_MB` and `SQLITE_MEMBENCH_BENCH_ROUNDS` set the size of the database
+//! `SQLITE_MEMBENCH_BENCH_MB` and `SQLITE_MEMBENCH_BENCH_ROUNDS` set the size of the database
 //! and the rounds of the table. A bound that does not hold fails nothing on a noisy machine, unless
 //! `SQLITE_MEMBENCH_ENFORCE=1`: exit code 1.
 //!
-//! A copy is timed from the opening of its target to its last page, and memcpy from its allocation to
-//! its last byte; what frees them is not timed. Both are into fresh memory, which the kernel clears and
-//! maps as it is touched: glibc gives back what it holds before each. A pair is run within a round, and
-//! each round begins with another part. Where transparent huge pages are on, memcpy into one block
-//! gets them and a page cache in many small blocks may not; that is part of what is compared.
+//! | group | what is timed | a second's |
+//! |---|---|---|
+//! | `snapshot/50MB/fill` | from the first CREATE TABLE to the last COMMIT | rows |
+//! | `snapshot/50MB/backup` | from the opening of the target to its last page | bytes of the database |
+//! | `snapshot/50MB/dump` | from BEGIN to COMMIT of the SQL text, written to `/dev/null` | bytes of the database |
+//! | `snapshot/50MB/dispose` | closing the copy, and removing its files | bytes of the database |
+//!
+//! Each is run along one axis at a time, and all else is the default: `:memory:`, the report's nested
+//! schema, 250 pages a step of a backup, 4096 rows a step of a dump, plain text.
+//! * `kind`: of the database that is filled, or of the copy of a `:memory:` database. A file is in the
+//!   system's temporary directory, with SQLite's own durability: its syncs are timed. A quick run
+//!   leaves out those that differ in name alone, unless a filter has it: `kind/memory-uri`.
+//! * `step`: pages of a backup, by which the copy was made that is disposed of, or rows of a dump. A fill
+//!   has no step that can be set.
+//! * `schema`: `flat` has as many pages as `nested`, in three tables without constraints.
+//! * `allocator`: SQLite's, in a process of its own each time, which takes the phase alone. What counts
+//!   its blocks is there in all of these, so `allocator/system` is a little slower than `kind/memory`.
+//! * in `backup`, `memcpy` of as many bytes and the other methods; in `dump`, gzip (`format/gzip-6` is too
+//!   slow for a quick run), and the `sqlite3` shell with the same database in a file, from its
+//!   process's start to its end.
+//!
+//! A target is fresh each time, and made outside of what is timed. Free memory is given back to the
+//! kernel before: memcpy and a copy are both into memory that the kernel clears and maps as it is
+//! touched, and what frees it is timed in `dispose` alone. Where transparent huge pages are on, memcpy
+//! into one block gets them and a page cache in many small blocks may not; that is part of what is
+//! compared. In the table of bounds a pair is run within a round, and each round begins with another.
+//!
+//! Memory is measured in testees: `snapshot/50MB/copy/...` around a backup with SQLite's blocks in the
+//! counting global allocator, where the source is not counted, but is in the RSS, which is the whole
+//! process's; and `snapshot/50MB/cycle/peak-rss-bytes` around backup, dump and disposal together.
 
 #[allow(dead_code, reason = "the benches share it, and none of them uses all")]
 mod support {
+    pub mod made;
     pub mod plan;
+    pub mod room;
+    pub mod shell;
+    pub mod snapshot_bounds;
+    pub mod snapshot_groups;
+    pub mod snapshot_parts;
+    pub mod snapshot_testees;
     pub mod statistics;
+    pub mod suite;
 }
 
-use std::hint::black_box;
-use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
 
-use criterion::{Criterion, SamplingMode, Throughput};
-use rusqlite::Connection;
-use sqlite_membench::memory::wait::own_usage;
-use sqlite_membench::workload::database::{DatabaseKind, Place};
-use sqlite_membench::workload::snapshot::copy::{CopyMethod, CopyOptions, copy};
-use sqlite_membench::workload::snapshot::fill::fill;
-use sqlite_membench::workload::snapshot::schema::{PAGE_BYTES, PAGES, Schema};
-use sqlite_membench::workload::steps::Here;
-use support::plan::{Plan, number};
-use support::statistics::{self, Bound, Estimate, Row};
+use support::snapshot_bounds::measure_and_print;
+use support::{snapshot_groups, snapshot_testees, suite};
 
-/// What a backup must reach: of memcpy's throughput.
-const BOUND: f64 = 0.7;
-
-/// A page with SQLite's headers.
-const PAGE_BLOCK_BYTES: usize = 4376;
+#[global_allocator]
+static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
+    sqlite_membench::allocator::global::Switchable::new();
 
 fn main() -> ExitCode {
-    let plan = Plan::read().and_then(|plan| {
-        let megabytes = if plan.is_test { 1 } else { 200 };
-        let megabytes = number("SQLITE_MEMBENCH_BENCH_SNAPSHOT_MB", megabytes)?;
-        Ok((plan, megabytes))
-    });
-    let (plan, megabytes) = match plan {
-        Ok(read) => read,
-        Err(message) => {
-            eprintln!("{message}");
-            return ExitCode::from(2);
-        }
-    };
-    let source = Source::of(megabytes);
-    let mut criterion = Criterion::default().configure_from_args();
-    copies(&mut criterion, &source);
-    criterion.final_summary();
-    if plan.bounds && !measure_and_print(&plan, &source) && plan.enforce {
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
-}
-
-/// Both clocks: a busy machine disturbs one of them more than the other.
-struct Span {
-    wall: Duration,
-    /// User and system.
-    cpu: Duration,
-}
-
-fn cpu_time() -> Duration {
-    let usage = own_usage().expect("getrusage");
-    Duration::from_nanos(usage.user_ns + usage.system_ns)
-}
-
-/// A database in memory, and a block of as many bytes.
-struct Source {
-    connection: Connection,
-    block: Vec<u8>,
-}
-
-/// What is timed.
-#[derive(Clone, Copy)]
-enum Part {
-    Memcpy,
-    /// Into as many blocks as SQLite allocates, of the same size: what its allocator costs alone.
-    Blocks,
-    Copy {
-        method: CopyMethod,
-        backup_pages: i32,
-    },
-}
-
-/// Memcpy comes first, since all others are ratios to it.
-const PARTS: [(&str, Part); 6] = [
-    ("memcpy", Part::Memcpy),
-    ("memcpy, a page a block", Part::Blocks),
-    (
-        "backup, 250 pages a step",
-        Part::Copy {
-            method: CopyMethod::Backup,
-            backup_pages: 250,
+    snapshot_testees::serve();
+    suite::main(
+        |suite| {
+            snapshot_groups::time_groups(suite);
+            snapshot_testees::memory_groups(suite);
         },
-    ),
-    (
-        "backup, all in one step",
-        Part::Copy {
-            method: CopyMethod::Backup,
-            backup_pages: -1,
-        },
-    ),
-    (
-        "serialize, deserialize",
-        Part::Copy {
-            method: CopyMethod::Serialize,
-            backup_pages: 250,
-        },
-    ),
-    (
-        "VACUUM INTO",
-        Part::Copy {
-            method: CopyMethod::VacuumInto,
-            backup_pages: 250,
-        },
-    ),
-];
-
-impl Source {
-    fn of(megabytes: u64) -> Source {
-        let connection = Connection::open_with_flags(
-            "file::memory:",
-            rusqlite::OpenFlags::default() | rusqlite::OpenFlags::SQLITE_OPEN_URI,
-        )
-        .expect("a database in memory");
-        let scale = megabytes as f64 * 1e6 / (PAGES * PAGE_BYTES) as f64;
-        fill(&connection, None, Schema::Nested, scale, 1, &mut Here).expect("rows go in");
-        let pages: i64 = connection
-            .query_row("PRAGMA page_count", [], |row| row.get(0))
-            .expect("its pages");
-        let bytes = pages.cast_unsigned() * PAGE_BYTES;
-        // Bytes that are not zero: a block of zeros would be the kernel's one zero page.
-        let block = vec![0x5a; bytes as usize];
-        Source { connection, block }
-    }
-
-    fn bytes(&self) -> u64 {
-        self.block.len() as u64
-    }
-
-    /// What one copy takes.
-    fn time(&self, part: Part) -> Span {
-        // SAFETY: gives free memory back to the kernel; no argument is a pointer.
-        unsafe { libc::malloc_trim(0) };
-        let (cpu, began) = (cpu_time(), Instant::now());
-        let span = || Span {
-            wall: began.elapsed(),
-            cpu: cpu_time() - cpu,
-        };
-        match part {
-            Part::Memcpy => {
-                let copied = black_box(self.block.as_slice()).to_vec();
-                let took = span();
-                drop(black_box(copied));
-                took
-            }
-            Part::Blocks => {
-                let pages = black_box(self.block.as_slice()).chunks(PAGE_BYTES as usize);
-                let mut blocks: Vec<Vec<u8>> = Vec::with_capacity(pages.len());
-                for page in pages {
-                    let mut block = Vec::with_capacity(PAGE_BLOCK_BYTES);
-                    block.extend_from_slice(page);
-                    blocks.push(block);
-                }
-                let took = span();
-                drop(black_box(blocks));
-                took
-            }
-            Part::Copy {
-                method,
-                backup_pages,
-            } => {
-                let options = CopyOptions {
-                    method,
-                    backup_pages,
-                    ..CopyOptions::default()
-                };
-                let kind = match method {
-                    CopyMethod::VacuumInto => DatabaseKind::MemoryNamed,
-                    CopyMethod::Backup | CopyMethod::Serialize => DatabaseKind::Memory,
-                };
-                let place = Place::unique(Path::new("."));
-                let (snapshot, copied) =
-                    copy(&self.connection, None, kind, &place, &options, &mut Here)
-                        .expect("a copy");
-                let took = span();
-                assert!(copied.bytes > 0, "{copied:?}");
-                snapshot.dispose(&mut Here).expect("a copy that goes");
-                took
-            }
-        }
-    }
-}
-
-fn copies(criterion: &mut Criterion, source: &Source) {
-    let mut group = criterion.benchmark_group("snapshot/copy");
-    group.sampling_mode(SamplingMode::Flat).sample_size(10);
-    group.warm_up_time(Duration::from_millis(1));
-    group.measurement_time(Duration::from_secs(2));
-    group.throughput(Throughput::Bytes(source.bytes()));
-    for (name, part) in PARTS {
-        group.bench_function(name, |bencher| {
-            bencher.iter_custom(|count| (0..count).map(|_| source.time(part).wall).sum());
-        });
-    }
-    group.finish();
-}
-
-/// False where the bound does not hold.
-fn measure_and_print(plan: &Plan, source: &Source) -> bool {
-    let bytes = source.bytes() as f64;
-    println!(
-        "\nSnapshot: {:.0} MB in memory, {} rounds",
-        bytes / 1e6,
-        plan.rounds
-    );
-    let mut spans: [Vec<Span>; PARTS.len()] = Default::default();
-    for round in 0..plan.rounds as usize {
-        for turn in 0..PARTS.len() {
-            let number = (round + turn) % PARTS.len();
-            spans[number].push(source.time(PARTS[number].1));
-        }
-    }
-    let clocks: [(&str, Clock); 2] = [("wall", |span| span.wall), ("CPU", |span| span.cpu)];
-    let mut rows = Vec::new();
-    for (clock, read) in clocks {
-        let seconds = spans.each_ref().map(|spans| {
-            let seconds = spans.iter().map(|span| read(span).as_secs_f64());
-            seconds.collect::<Vec<f64>>()
-        });
-        rows.extend(table(clock, &seconds, bytes));
-    }
-    statistics::print(&rows)
-}
-
-type Clock = fn(&Span) -> Duration;
-
-/// The seconds of each part by one clock, as rates and ratios.
-fn table(clock: &str, seconds: &[Vec<f64>; PARTS.len()], bytes: f64) -> Vec<Row> {
-    let memcpy = &seconds[0];
-    let rate = |seconds: &f64| bytes / seconds / 1e9;
-    let mut rows = vec![Row {
-        what: format!("memcpy into fresh memory, {clock} time"),
-        unit: "GB/s",
-        estimate: Estimate::of(memcpy.iter().map(rate)),
-        bound: None,
-    }];
-    for ((name, part), took) in PARTS.iter().zip(seconds).skip(1) {
-        let is_bounded = matches!(
-            part,
-            Part::Copy {
-                method: CopyMethod::Backup,
-                backup_pages: 250
-            }
-        );
-        rows.push(Row {
-            what: format!("{name} / memcpy, throughput, {clock} time"),
-            unit: "",
-            estimate: Estimate::of(memcpy.iter().zip(took).map(|(memcpy, took)| memcpy / took)),
-            bound: is_bounded.then_some(Bound::AtLeast(BOUND)),
-        });
-    }
-    rows
+        Some(measure_and_print),
+    )
 }

@@ -7,8 +7,11 @@
 use std::fs;
 use std::time::Duration;
 
+use sqlite_membench::allocator::SqliteAllocator;
+
+use super::instrumented::{self, Insert, SAMPLE_INTERVAL};
 use super::ledgers::{self, Heap, PAGE_BLOCK_BYTES};
-use super::parts::{self, Insert};
+use super::parts;
 use super::plan::Plan;
 use super::statistics::{self, Bound, Estimate, Row};
 use super::testee;
@@ -20,7 +23,7 @@ const LEDGERS: u64 = 25;
 pub fn measure_and_print(plan: &Plan) -> bool {
     println!(
         "\nBounds: {} rows an insert, {} rounds, {} ledgers inside a fill; load {}",
-        plan.rows,
+        plan.rows_of_bounds(),
         plan.rounds,
         plan.readings,
         fs::read_to_string("/proc/loadavg").unwrap_or_default()
@@ -30,33 +33,62 @@ pub fn measure_and_print(plan: &Plan) -> bool {
         rows.extend(ledger(plan, heap));
     }
     rows.extend(harness(plan));
+    rows.extend(standard_set(plan));
     statistics::print(&rows)
 }
+
+/// Instruments without a bound run in every third round: of 16 that is six, as few as an interval
+/// takes that is to hold at 95 %.
+const COMPARED_EVERY: u64 = 3;
+
+/// What an instrument costs by itself. dhat's is for comparison: its profile of every block is not what
+/// this program takes, and its times are nobody's.
+const COMPARED: [(&str, Insert); 4] = [
+    (
+        "SQLite's methods counted",
+        Insert::Methods(SqliteAllocator::System),
+    ),
+    (
+        "SQLite through counted Rust",
+        Insert::Methods(SqliteAllocator::Rust),
+    ),
+    ("sampled outside", Insert::Sampled(SAMPLE_INTERVAL)),
+    ("dhat, for comparison", Insert::Dhat),
+];
 
 /// The samples of all rounds, by part and in the order of the rounds.
 #[derive(Default)]
 struct Rounds {
-    raw: Vec<parts::Span>,
-    rusqlite: Vec<parts::Span>,
+    raw: Vec<instrumented::Span>,
+    rusqlite: Vec<instrumented::Span>,
     arena: Vec<testee::Span>,
     system: Vec<testee::Span>,
+    /// Those that are in every third round, one for each of [`COMPARED`].
+    compared: [Vec<instrumented::Span>; COMPARED.len()],
 }
 
 impl Rounds {
     fn run(plan: &Plan) -> Rounds {
+        let rows = plan.rows_of_bounds();
         let through = |sqlite_allocator| testee::Insert {
-            rows: plan.rows,
+            rows,
             readings: plan.readings,
             sqlite_allocator,
         };
         let mut rounds = Rounds::default();
         for round in 0..plan.rounds {
-            for turn in 0..4 {
-                match (round + turn) % 4 {
-                    0 => rounds.raw.push(Insert::Raw.sample(plan.rows)),
-                    1 => rounds.rusqlite.push(Insert::Rusqlite.sample(plan.rows)),
+            let compared = match round.is_multiple_of(COMPARED_EVERY) {
+                true => COMPARED.len(),
+                false => 0,
+            };
+            let parts = 4 + compared;
+            for turn in 0..parts {
+                match (round as usize + turn) % parts {
+                    0 => rounds.raw.push(Insert::Raw.sample(rows)),
+                    1 => rounds.rusqlite.push(Insert::Rusqlite.sample(rows)),
                     2 => rounds.arena.push(through("arena").sample()),
-                    _ => rounds.system.push(through("system").sample()),
+                    3 => rounds.system.push(through("system").sample()),
+                    part => rounds.compared[part - 4].push(COMPARED[part - 4].1.sample(rows)),
                 }
             }
         }
@@ -65,15 +97,16 @@ impl Rounds {
         rounds
     }
 
-    /// A row for each clock. `times` are wall and CPU time, round by round.
+    /// A row for each clock. `times` are wall and CPU time of every `every`th round, in their order.
     fn over_raw(
         &self,
         what: &str,
         bound: Option<Bound>,
+        every: u64,
         times: impl Iterator<Item = (Duration, Duration)>,
     ) -> [Row; 2] {
         let (walls, cpus): (Vec<f64>, Vec<f64>) = times
-            .zip(&self.raw)
+            .zip(self.raw.iter().step_by(every as usize))
             .map(|((wall, cpu), raw)| {
                 let over =
                     |time: Duration, floor: Duration| time.as_secs_f64() / floor.as_secs_f64();
@@ -92,16 +125,20 @@ impl Rounds {
 fn inserts(plan: &Plan) -> Vec<Row> {
     let rounds = Rounds::run(plan);
     let bare = rounds.rusqlite.iter().map(|span| (span.wall, span.cpu));
-    let mut rows =
-        Vec::from(rounds.over_raw("rusqlite, no instruments", Some(Bound::AtMost(1.03)), bare));
+    let bound = Some(Bound::AtMost(1.03));
+    let mut rows = Vec::from(rounds.over_raw("rusqlite, no instruments", bound, 1, bare));
     for (name, bound, spans) in [
         ("arena", Some(Bound::AtMost(1.05)), &rounds.arena),
         ("system", None, &rounds.system),
     ] {
         let whole = spans.iter().map(|span| (span.wall, span.cpu));
-        rows.extend(rounds.over_raw(&format!("{name}, ledgers, sampling"), bound, whole));
+        rows.extend(rounds.over_raw(&format!("{name}, ledgers, sampling"), bound, 1, whole));
         let fill = spans.iter().map(|span| (span.fill_wall, span.fill_cpu));
-        rows.extend(rounds.over_raw(&format!("{name}, without its ledgers"), None, fill));
+        rows.extend(rounds.over_raw(&format!("{name}, without its ledgers"), None, 1, fill));
+    }
+    for ((what, _), spans) in COMPARED.iter().zip(&rounds.compared) {
+        let times = spans.iter().map(|span| (span.wall, span.cpu));
+        rows.extend(rounds.over_raw(what, None, COMPARED_EVERY, times));
     }
     let seconds = rounds.raw.iter().map(|span| span.wall.as_secs_f64());
     let ledgers = rounds
@@ -111,7 +148,7 @@ fn inserts(plan: &Plan) -> Vec<Row> {
     rows.push(Row {
         what: "insert, raw ffi, million rows a second".into(),
         unit: "",
-        estimate: Estimate::of(seconds.map(|seconds| plan.rows as f64 / seconds / 1e6)),
+        estimate: Estimate::of(seconds.map(|seconds| plan.rows_of_bounds() as f64 / seconds / 1e6)),
         bound: None,
     });
     rows.push(Row {
@@ -125,10 +162,11 @@ fn inserts(plan: &Plan) -> Vec<Row> {
 
 /// What ledgers of `heap` took, and whether they allocated.
 fn ledger(plan: &Plan, heap: Heap) -> Vec<Row> {
-    let sample = parts::ledgers(heap, if plan.is_test { 2 } else { LEDGERS });
-    let what = format!(
-        "ledger, {:?}, {} MB resident, blocks of {} bytes, {}",
-        heap.allocator,
+    let count = if plan.is_test { 2 } else { LEDGERS };
+    let sample = parts::Ledgers::of(heap).take(count);
+    let held = format!(
+        "{}, {} MB resident, blocks of {} bytes, {}",
+        format!("{:?}", heap.allocator).to_lowercase(),
         sample.rss_bytes / 1_000_000,
         heap.block_bytes,
         if heap.half_free {
@@ -136,18 +174,17 @@ fn ledger(plan: &Plan, heap: Heap) -> Vec<Row> {
         } else {
             "all live"
         }
-    )
-    .to_lowercase();
+    );
     let is_bounded = heap.megabytes >= 600 && heap.block_bytes == PAGE_BLOCK_BYTES;
     let mut rows = vec![Row {
-        what: what.replace(" mb ", " MB "),
+        what: format!("ledger, {held}"),
         unit: "ms",
         estimate: Estimate::of(sample.took.iter().map(|took| took.as_secs_f64() * 1e3)),
         bound: is_bounded.then_some(Bound::AtMost(10.0)),
     }];
     if is_bounded || sample.counted_allocations > 0 {
         rows.push(Row {
-            what: "    allocations in all of them".into(),
+            what: format!("allocations in {count} ledgers, {held}"),
             unit: "",
             estimate: Estimate::of([sample.counted_allocations as f64]),
             bound: Some(Bound::AtMost(0.0)),
@@ -158,7 +195,8 @@ fn ledger(plan: &Plan, heap: Heap) -> Vec<Row> {
 
 /// The harness over a short run and over one of eight times its length.
 fn harness(plan: &Plan) -> [Row; 2] {
-    [plan.rows.div_ceil(2), plan.rows * 4].map(|rows| {
+    let rows = plan.rows_of_bounds();
+    [rows.div_ceil(2), rows * 4].map(|rows| {
         let insert = testee::Insert {
             rows,
             readings: plan.readings,
@@ -170,5 +208,19 @@ fn harness(plan: &Plan) -> [Row; 2] {
             estimate: Estimate::of([insert.sample_watched().harness_peak_bytes as f64 / 1e6]),
             bound: Some(Bound::AtMost(30.0)),
         }
+    })
+}
+
+/// The standard set, once: it is as long as it says that it may be.
+fn standard_set(plan: &Plan) -> Option<Row> {
+    if plan.is_test {
+        println!("left out of a test: the standard set, which takes its two minutes anywhere");
+        return None;
+    }
+    Some(Row {
+        what: "the standard set".into(),
+        unit: "s",
+        estimate: Estimate::of([testee::standard_set().as_secs_f64()]),
+        bound: Some(Bound::AtMost(150.0)),
     })
 }

@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 use libsqlite3_sys as ffi;
 use serde::{Deserialize, Serialize};
 use sqlite_membench::allocator::{SqliteAllocator, global, sqlite};
+use sqlite_membench::environment::available_memory;
 use sqlite_membench::memory::{Observer, sqlite as status};
+
+use super::plan::{Plan, Set};
 
 /// A page of 4 KiB in SQLite's page cache, with its header.
 pub const PAGE_BLOCK_BYTES: u64 = 4376;
@@ -36,10 +39,65 @@ pub struct Sample {
     pub counted_allocations: u64,
 }
 
-/// What ledgers are taken of. Of the bound's 600 MB all is live, or every other page is freed, or
+/// The sizes of heaps by which a ledger's time is shown; the last one is the bound's.
+const MEGABYTES: [u64; 3] = [50, 200, 600];
+/// The largest, where there is room and time for it.
+const LARGEST_MEGABYTES: u64 = 2000;
+/// Of every heap in a test.
+const TEST_MEGABYTES: u64 = 2;
+
+/// Heaps by size and allocator, each with the size that it is named by: pages of which every other one
+/// is freed. The largest is left out of the quick set, and where it would not fit into memory twice:
+/// blocks take more than their bytes, and nobody's memory shall be taken. Says so on standard output.
+pub fn by_size(plan: &Plan) -> Vec<(u64, Heap)> {
+    let mut sizes = Vec::from(MEGABYTES);
+    match room_for_largest(plan) {
+        Ok(()) => sizes.push(LARGEST_MEGABYTES),
+        Err(why) => println!("left out: instrument/ledger/*/{LARGEST_MEGABYTES}MB, {why}"),
+    }
+    let heaps = [SqliteAllocator::System, SqliteAllocator::Arena].map(|allocator| {
+        sizes.iter().map(move |&named| {
+            let megabytes = if plan.is_test { TEST_MEGABYTES } else { named };
+            let heap = Heap {
+                allocator,
+                megabytes,
+                block_bytes: PAGE_BLOCK_BYTES,
+                half_free: true,
+            };
+            (named, heap)
+        })
+    });
+    heaps.into_iter().flatten().collect()
+}
+
+/// Else why there is none.
+fn room_for_largest(plan: &Plan) -> Result<(), String> {
+    if plan.is_test || plan.is_list {
+        return Ok(());
+    }
+    if plan.set == Set::Quick {
+        return Err("the quick set has none so large".into());
+    }
+    let available = available_memory().ok_or("nothing here says how much memory there is")?;
+    let needed = 2 * LARGEST_MEGABYTES * 1_000_000;
+    if available.bytes < needed {
+        return Err(format!(
+            "which wants {} MB of memory: {} has {}",
+            needed / 1_000_000,
+            available.source,
+            available.bytes / 1_000_000
+        ));
+    }
+    Ok(())
+}
+
+/// What the table takes ledgers of. Of the bound's 600 MB all is live, or every other page is freed, or
 /// every other small block; under `arena` more is resident, because a page takes 5120 bytes there.
 pub fn all(is_test: bool) -> Vec<Heap> {
-    let sizes: &[u64] = if is_test { &[2] } else { &[50, 200, 600] };
+    let sizes: &[u64] = match is_test {
+        true => &[TEST_MEGABYTES],
+        false => &MEGABYTES,
+    };
     let largest = sizes[sizes.len() - 1];
     let mut heaps = Vec::new();
     for allocator in [SqliteAllocator::System, SqliteAllocator::Arena] {
@@ -59,23 +117,35 @@ pub fn all(is_test: bool) -> Vec<Heap> {
     heaps
 }
 
-/// In a child: makes the heap and takes a first ledger, then `count` that are measured.
-pub fn measure(heap: Heap, count: u64) -> Sample {
-    sqlite::install(heap.allocator, 0).expect("SQLite's allocator");
-    let mut took = Vec::with_capacity(usize::try_from(count).expect("a count"));
-    let mut observer = Observer::new().expect("an observer");
-    make(heap);
-    let mut rss_bytes = take(&mut observer);
-    let before = counted();
-    for _ in 0..count {
-        let began = Instant::now();
-        rss_bytes = take(&mut observer);
-        took.push(began.elapsed());
+/// In a child: a heap that was made, of which a first ledger was taken.
+pub struct Held {
+    observer: Observer,
+}
+
+impl Held {
+    pub fn make(heap: Heap) -> Held {
+        sqlite::install(heap.allocator, 0).expect("SQLite's allocator");
+        let mut observer = Observer::new().expect("an observer");
+        make(heap);
+        take(&mut observer);
+        Held { observer }
     }
-    Sample {
-        counted_allocations: counted() - before,
-        rss_bytes,
-        took,
+
+    /// Takes `count` ledgers. What they are written down in is allocated before the first.
+    pub fn ledgers(&mut self, count: u64) -> Sample {
+        let mut took = Vec::with_capacity(usize::try_from(count).expect("a count"));
+        let mut rss_bytes = 0;
+        let before = counted();
+        for _ in 0..count {
+            let began = Instant::now();
+            rss_bytes = take(&mut self.observer);
+            took.push(began.elapsed());
+        }
+        Sample {
+            counted_allocations: counted() - before,
+            rss_bytes,
+            took,
+        }
     }
 }
 

@@ -1,80 +1,91 @@
 //! The parts of this bench that need a process of their own, and how they are asked for.
 //!
 //! SQLite's allocator and Rust's are chosen once in a process, and RSS is the whole process's, so
-//! every sample starts this executable again with [`CHILD`] as its first argument. A child prints
-//! one line of JSON.
+//! every insert and every heap starts this executable again with [`CHILD`] as its first argument. A
+//! child answers in lines of JSON.
 
 use std::env;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Serialize, de::DeserializeOwned};
 use sqlite_membench::allocator::global;
-use sqlite_membench::memory::wait::own_usage;
-use sqlite_membench::workload::NoMarks;
-use sqlite_membench::workload::database::Place;
-use sqlite_membench::workload::insert::{InsertOptions, Pool, fill};
 
-use super::ledgers::{self, Heap};
-use super::raw_insert::{RawKeys, raw_insert};
+use super::instrumented::Insert;
+use super::ledgers::{self, Heap, Held};
+use super::room::end_with_parent;
 
 const CHILD: &str = "instrument-child";
 
-/// What an insert took, from its first BEGIN to its last COMMIT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Span {
-    pub wall: Duration,
-    /// User and system.
-    pub cpu: Duration,
-    /// Blocks of Rust's that were allocated in it.
-    pub rust_blocks: u64,
+/// A child that holds a heap and takes ledgers of it when it is asked to, so that a heap of 2 GB is
+/// made once. The other side of it: all samples are of one process.
+pub struct Ledgers {
+    heap: Heap,
+    child: Child,
+    /// `None` while it is dropped: its end is what the child waits for.
+    ask: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
 }
 
-/// The insert in a child: `raw` or `rusqlite`, without instruments.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Insert {
-    Raw,
-    Rusqlite,
-}
-
-impl Insert {
-    fn name(self) -> &'static str {
-        match self {
-            Insert::Raw => "raw",
-            Insert::Rusqlite => "rusqlite",
+impl Ledgers {
+    /// Starts the child. It makes its heap before it answers.
+    pub fn of(heap: Heap) -> Ledgers {
+        let mut child = command(&["ledgers", &json(&heap)])
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("a child of this bench");
+        Ledgers {
+            heap,
+            ask: child.stdin.take(),
+            answers: BufReader::new(child.stdout.take().expect("its output is a pipe")),
+            child,
         }
     }
 
-    /// Inserts `rows` rows into a fresh file, in a process of its own.
-    pub fn sample(self, rows: u64) -> Span {
-        let place = tempfile::tempdir().expect("a temporary directory");
-        let directory = place.path().to_str().expect("a UTF-8 temporary directory");
-        child(&[self.name(), &rows.to_string(), directory])
+    /// Takes `count` ledgers, one after the other.
+    pub fn take(&mut self, count: u64) -> ledgers::Sample {
+        let heap = self.heap;
+        let mut ask = self.ask.as_ref().expect("a child that is asked");
+        let asked = writeln!(ask, "{count}");
+        let mut line = String::new();
+        let read = self.answers.read_line(&mut line);
+        let answer = (asked.and(read).ok()).and_then(|_| serde_json::from_str(&line).ok());
+        answer.unwrap_or_else(|| panic!("the child that holds {heap:?} gave no ledgers: see above"))
     }
 }
 
-/// Ledgers of a process that holds `heap`, in a process of its own.
-pub fn ledgers(heap: Heap, count: u64) -> ledgers::Sample {
-    let heap = serde_json::to_string(&heap).expect("a heap is plain data");
-    child(&["ledgers", &heap, &count.to_string()])
+impl Drop for Ledgers {
+    fn drop(&mut self) {
+        self.ask = None;
+        // What it had to say is on standard error.
+        let _ = self.child.wait();
+    }
 }
 
-/// Runs this executable as a child and reads what it says. The benches' own misuse, or a machine
-/// without room, is all that can go wrong: the message says which child and shows its words.
-fn child<T: DeserializeOwned>(arguments: &[&str]) -> T {
-    let executable = env::current_exe().expect("this bench's own executable");
-    let output = Command::new(executable)
+/// This executable as a child with these arguments. Its output is a pipe.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env::current_exe().expect("this bench's own executable"));
+    command
         .arg(CHILD)
         .args(arguments)
         // Plain glibc for Rust, and for SQLite where a part does not say otherwise.
         .env(global::CHOICE_VARIABLE, "system")
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("a child of this bench");
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
+    command
+}
+
+/// What a child says before it ends. The benches' own misuse, or a machine without room, is all that
+/// can go wrong.
+pub fn answer<T: DeserializeOwned>(child: Child) -> T {
+    let output = child
+        .wait_with_output()
+        .expect("a child that can be waited for");
     assert!(
         output.status.success(),
-        "{arguments:?}: {}; see above, and whether TMPDIR has room",
+        "a child: {}; see above, and whether TMPDIR has room",
         output.status
     );
     serde_json::from_slice(&output.stdout).expect("a line of JSON from a child")
@@ -84,16 +95,27 @@ fn child<T: DeserializeOwned>(arguments: &[&str]) -> T {
 pub fn run_as_child() -> bool {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let said = match arguments[..] {
-        [CHILD, "raw", rows, directory] => json(&raw(number(rows), Path::new(directory))),
-        [CHILD, "rusqlite", rows, directory] => json(&rusqlite(number(rows), Path::new(directory))),
-        [CHILD, "ledgers", heap, count] => {
-            let heap = serde_json::from_str(heap).expect("a heap");
-            json(&ledgers::measure(heap, number(count)))
+    if arguments.first() == Some(&CHILD) {
+        end_with_parent();
+    }
+    match arguments[..] {
+        [CHILD, "insert", insert, rows, directory] => {
+            let insert: Insert = serde_json::from_str(insert).expect("an insert");
+            println!("{}", json(&insert.run(number(rows), Path::new(directory))));
+        }
+        [CHILD, "ledgers", heap] => {
+            // Not `io::stdin`, whose 8 KiB are never touched to their end: a page that is missing in the
+            // middle of glibc's heap is searched for, which takes as long again as the rest.
+            let asked = File::open("/dev/stdin").expect("this process's own input");
+            let asked = BufReader::with_capacity(32, asked);
+            let mut held = Held::make(serde_json::from_str(heap).expect("a heap"));
+            for line in asked.lines() {
+                let count = number(&line.expect("a line from the bench"));
+                println!("{}", json(&held.ledgers(count)));
+            }
         }
         _ => return false,
-    };
-    println!("{said}");
+    }
     true
 }
 
@@ -101,44 +123,6 @@ fn number(text: &str) -> u64 {
     text.parse().expect("a number")
 }
 
-fn json(value: &impl Serialize) -> String {
+pub fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("plain data")
-}
-
-fn raw(rows: u64, directory: &Path) -> Span {
-    let batch = InsertOptions::default().batch;
-    raw_insert(
-        &directory.join("raw.db"),
-        rows,
-        batch,
-        RawKeys::GoRune,
-        measure,
-    )
-}
-
-fn rusqlite(rows: u64, directory: &Path) -> Span {
-    let options = InsertOptions {
-        rows,
-        ..InsertOptions::default()
-    };
-    let (pool, _) = Pool::open(&options, &Place::unique(directory)).expect("an open database");
-    let span = measure(&mut || fill(&pool, &options, &mut NoMarks).expect("rows go in"));
-    let left = pool.close();
-    assert!(left.is_empty(), "{left:?}");
-    span
-}
-
-fn measure(work: &mut dyn FnMut()) -> Span {
-    let cpu = || {
-        let usage = own_usage().expect("getrusage");
-        Duration::from_nanos(usage.user_ns + usage.system_ns)
-    };
-    let rust_blocks = || global::counters().map_or(0, |counters| counters.total_blocks);
-    let (blocks_before, cpu_before, began) = (rust_blocks(), cpu(), Instant::now());
-    work();
-    Span {
-        wall: began.elapsed(),
-        cpu: cpu() - cpu_before,
-        rust_blocks: rust_blocks() - blocks_before,
-    }
 }

@@ -11,26 +11,20 @@ use std::path::Path;
 use std::ptr;
 
 use rusqlite::ffi;
+use sqlite_membench::workload::pragmas::{self, Pragma};
 
-const SETUP: &CStr = c"
-    PRAGMA automatic_index = ON;
-    PRAGMA cache_size = 32768;
-    PRAGMA cache_spill = OFF;
-    PRAGMA foreign_keys = ON;
-    PRAGMA journal_size_limit = 67110000;
-    PRAGMA locking_mode = NORMAL;
-    PRAGMA page_size = 4096;
-    PRAGMA recursive_triggers = ON;
-    PRAGMA secure_delete = ON;
-    PRAGMA synchronous = NORMAL;
-    PRAGMA temp_store = MEMORY;
-    PRAGMA journal_mode = WAL;
-    PRAGMA wal_autocheckpoint = 16384;
+const DDL: &str = "
     CREATE TABLE IF NOT EXISTS \"user\" (\"id\" TEXT, \"username\" TEXT, \"password\" TEXT);
     CREATE UNIQUE INDEX IF NOT EXISTS \"id\" ON \"user\" (\"id\");";
 
+/// Sets `pragmas` in their order and creates the table.
+fn setup(pragmas: &[Pragma]) -> CString {
+    let set = |pragma: &Pragma| format!("PRAGMA {} = {};", pragma.name, pragma.value);
+    let sql: String = pragmas.iter().map(set).chain([DDL.to_owned()]).collect();
+    CString::new(sql).expect("SQL without NUL")
+}
+
 /// The ids that the floor can write.
-#[allow(dead_code, reason = "a bench takes one of them")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RawKeys {
     /// The code point `i` in UTF-8, or U+FFFD.
@@ -49,6 +43,19 @@ pub fn raw_insert<T>(
     keys: RawKeys,
     measure: impl FnOnce(&mut dyn FnMut()) -> T,
 ) -> T {
+    raw_insert_with(path, rows, batch, keys, &pragmas::seed(), measure)
+}
+
+/// The same, with other PRAGMAs than the report's.
+pub fn raw_insert_with<T>(
+    path: &Path,
+    rows: u64,
+    batch: u64,
+    keys: RawKeys,
+    pragmas: &[Pragma],
+    measure: impl FnOnce(&mut dyn FnMut()) -> T,
+) -> T {
+    let setup = setup(pragmas);
     let path = CString::new(path.as_os_str().as_bytes()).expect("a path without NUL");
     let flags = ffi::SQLITE_OPEN_READWRITE | ffi::SQLITE_OPEN_CREATE | ffi::SQLITE_OPEN_NOMUTEX;
     let mut db = ptr::null_mut();
@@ -59,7 +66,7 @@ pub fn raw_insert<T>(
     unsafe {
         let opened = ffi::sqlite3_open_v2(path.as_ptr(), &raw mut db, flags, ptr::null());
         assert_eq!(opened, ffi::SQLITE_OK);
-        execute(db, SETUP);
+        execute(db, &setup);
         let prepared =
             ffi::sqlite3_prepare_v2(db, sql.as_ptr(), -1, &raw mut insert, ptr::null_mut());
         assert_eq!(prepared, ffi::SQLITE_OK);

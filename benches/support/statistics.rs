@@ -4,7 +4,14 @@
 //! summed up by their median. The interval is made of order statistics: it supposes nothing of how
 //! noise is distributed, and one disturbed round does not move it.
 
-use std::fmt;
+use std::env;
+use std::fmt::{self, Write as _};
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+/// Names a file that the tables of several benches add their bounds to.
+const FILE_VARIABLE: &str = "SQLITE_MEMBENCH_BENCH_BOUNDS_FILE";
 
 /// Wanted coverage of an interval.
 const CONFIDENCE: f64 = 0.95;
@@ -119,6 +126,26 @@ impl Row {
     }
 }
 
+impl Row {
+    /// The interval with the unit; the unit alone where there is but one value.
+    fn interval(&self) -> String {
+        let Estimate { low, high, .. } = self.estimate;
+        let digits = self.digits();
+        match low < high {
+            true => format!("[{low:.digits$}, {high:.digits$}] {}", self.unit),
+            false => self.unit.to_owned(),
+        }
+    }
+
+    fn median(&self) -> String {
+        format!("{:.*}", self.digits(), self.estimate.median)
+    }
+
+    fn digits(&self) -> usize {
+        if self.unit.is_empty() { 3 } else { 2 }
+    }
+}
+
 /// Prints the rows; false where a bound does not hold.
 pub fn print(rows: &[Row]) -> bool {
     let wide = rows.iter().map(|row| row.what.len()).max().unwrap_or(0);
@@ -127,17 +154,9 @@ pub fn print(rows: &[Row]) -> bool {
         "", "median", "[low, high]", "bound"
     );
     for row in rows {
-        let Estimate {
-            median, low, high, ..
-        } = row.estimate;
-        let digits = if row.unit.is_empty() { 3 } else { 2 };
-        let interval = match low < high {
-            true => format!("[{low:.digits$}, {high:.digits$}] {}", row.unit),
-            false => row.unit.to_owned(),
-        };
         let bound = row.bound.map(|bound| bound.to_string()).unwrap_or_default();
         let verdict = row.verdict().map(|v| v.to_string()).unwrap_or_default();
-        let (what, median) = (&row.what, format!("{median:.digits$}"));
+        let (what, median, interval) = (&row.what, row.median(), row.interval());
         let line = format!("{what:<wide$}  {median:>8}  {interval:<20} {bound:>5}  {verdict}");
         println!("{}", line.trim_end());
     }
@@ -147,6 +166,28 @@ pub fn print(rows: &[Row]) -> bool {
         .filter(|e| e.low < e.high);
     let coverage = intervals.map(|e| e.coverage).fold(1.0, f64::min) * 100.0;
     println!("An interval holds the true median at {coverage:.0} % or more.");
+    if let Some(file) = env::var_os(FILE_VARIABLE) {
+        append(rows, Path::new(&file)).expect("the file that collects the bounds");
+    }
     rows.iter()
         .all(|row| row.verdict() != Some(Verdict::DoesNotHold))
+}
+
+/// Adds the rows with a bound to `file`: what, figure, bound and verdict, none of them empty, parted by
+/// tabs. `scripts/bounds` reads it.
+fn append(rows: &[Row], file: &Path) -> io::Result<()> {
+    let mut text = String::new();
+    for row in rows {
+        if let (Some(bound), Some(verdict)) = (row.bound, row.verdict()) {
+            let sign = match bound {
+                Bound::AtMost(_) => "<= ",
+                Bound::AtLeast(_) => "",
+            };
+            let figure = format!("{} {}", row.median(), row.interval());
+            let (what, figure) = (row.what.trim(), figure.trim());
+            writeln!(text, "{what}\t{figure}\t{sign}{bound}\t{verdict}").expect("a string");
+        }
+    }
+    let mut file = File::options().append(true).create(true).open(file)?;
+    file.write_all(text.as_bytes())
 }

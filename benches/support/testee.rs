@@ -14,10 +14,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sqlite_membench::memory::wait::wait_with_usage;
 use sqlite_membench::record::{Line, PhaseRecord, Reader};
+
+use super::room::bind;
 
 /// Set where this executable is to be the program.
 const PROGRAM_VARIABLE: &str = "SQLITE_MEMBENCH_INSTRUMENT_IS_THE_PROGRAM";
@@ -75,7 +77,7 @@ impl Insert {
     fn run(self, program: &Path, wait: impl FnOnce(&mut Child) -> u64) -> Span {
         let place = tempfile::tempdir().expect("a temporary directory");
         let out = place.path().join("run");
-        let mut harness = Command::new(program)
+        let mut harness = bind(&mut Command::new(program))
             .env(PROGRAM_VARIABLE, "1")
             .args(["run", "insert-10m", "--format", "json", "--quiet"])
             .args(["--rows", &self.rows.to_string()])
@@ -96,6 +98,32 @@ impl Insert {
             ..span(&out.join("record.jsonl"))
         }
     }
+}
+
+/// The standard set, as a user runs it: the executable without arguments, in a directory where its
+/// record may go. Its wall time, from its start to its end. What it says of itself is passed on, such as
+/// the scale that it has chosen, but for where its record was.
+pub fn standard_set() -> Duration {
+    let place = tempfile::tempdir().expect("a temporary directory");
+    let began = Instant::now();
+    let output = bind(&mut Command::new(env!("CARGO_BIN_EXE_sqlite-membench")))
+        .current_dir(&place)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .output()
+        .expect("the program sqlite-membench");
+    let took = began.elapsed();
+    let said = String::from_utf8_lossy(&output.stderr);
+    let is_path = |line: &str| line.starts_with("record: ") || line.starts_with("cycles: ");
+    for line in said.lines().filter(|line| !is_path(line)) {
+        println!("the standard set: {line}");
+    }
+    assert!(
+        output.status.success(),
+        "the standard set: {}",
+        output.status
+    );
+    took
 }
 
 fn span(record: &Path) -> Span {
