@@ -36,6 +36,7 @@
 #[allow(dead_code, reason = "the benches share it, and none of them uses all")]
 mod support {
     pub mod kinds;
+    pub mod mixed;
     pub mod plan;
     pub mod room;
     pub mod suite;

@@ -22,9 +22,11 @@
 
 #[allow(dead_code, reason = "the benches share it, and none of them uses all")]
 mod support {
+    pub mod clocks;
     pub mod dump_bounds;
     pub mod dump_content;
     pub mod made;
+    pub mod mixed;
     pub mod plan;
     pub mod room;
     pub mod shell;

@@ -38,6 +38,7 @@
 mod support {
     pub mod allocator;
     pub mod bounds;
+    pub mod clocks;
     pub mod instrumented;
     pub mod ledgers;
     pub mod parts;

@@ -43,6 +43,7 @@
 
 #[allow(dead_code, reason = "the benches share it, and none of them uses all")]
 mod support {
+    pub mod clocks;
     pub mod made;
     pub mod plan;
     pub mod room;

@@ -8,16 +8,16 @@
 
 use std::fs::File;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::Connection;
-use sqlite_membench::memory::wait::own_usage;
 use sqlite_membench::workload::dump::{DumpFormat, DumpOptions, dump};
 use sqlite_membench::workload::steps::Here;
 
-use super::dump_content::mixed;
+use super::clocks::Span;
+use super::mixed::mixed;
 use super::plan::Plan;
-use super::shell::{self, Span};
+use super::shell;
 use super::statistics::{self, Bound, Estimate, Row};
 
 /// What the dump must reach: times the shell's throughput.
@@ -113,20 +113,13 @@ fn sample(database: &Path, to: &Path, format: DumpFormat) -> Span {
         format,
         ..DumpOptions::default()
     };
-    let cpu = || {
-        let usage = own_usage().expect("getrusage");
-        Duration::from_nanos(usage.user_ns + usage.system_ns)
-    };
-    let (cpu_before, began) = (cpu(), Instant::now());
-    let connection = Connection::open(database).expect("the database");
-    let dumped = dump(&connection, &options, &mut to, &mut Here).expect("a dump");
-    drop(connection);
-    let wall = began.elapsed();
-    assert!(dumped.rows > 0);
-    Span {
-        wall,
-        cpu: cpu() - cpu_before,
-    }
+    let mut rows = 0;
+    let span = Span::of(|| {
+        let connection = Connection::open(database).expect("the database");
+        rows = (dump(&connection, &options, &mut to, &mut Here).expect("a dump")).rows;
+    });
+    assert!(rows > 0);
+    span
 }
 
 /// The large table of the snapshot report: text uuids, no rowid, in key order.

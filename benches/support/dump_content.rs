@@ -10,6 +10,8 @@ use rusqlite::types::Value;
 use sqlite_membench::workload::dump::{DumpFormat, DumpOptions, Dumped, dump};
 use sqlite_membench::workload::steps::Here;
 
+use super::mixed::mixed;
+
 /// What the cells of a table hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Class {
@@ -153,12 +155,4 @@ fn text(seed: u64, letters: usize, of: impl Fn(u8) -> char) -> String {
 
 fn letter(byte: u8) -> char {
     char::from(b'a' + byte % 26)
-}
-
-/// splitmix64
-pub fn mixed(number: u64) -> u64 {
-    let mut mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }

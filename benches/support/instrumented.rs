@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use sqlite_membench::allocator::{SqliteAllocator, global, sqlite};
-use sqlite_membench::memory::wait::own_usage;
 use sqlite_membench::memory::{process, sqlite as status};
 use sqlite_membench::workload::NoMarks;
 use sqlite_membench::workload::database::Place;
 use sqlite_membench::workload::insert::{InsertOptions, Pool, fill};
 
 use super::allocator::DHAT_VARIABLE;
+use super::clocks;
 use super::parts;
 use super::raw_insert::{RawKeys, raw_insert};
 
@@ -147,16 +147,12 @@ fn rusqlite(rows: u64, directory: &Path) -> Span {
 }
 
 fn measure(work: &mut dyn FnMut()) -> Span {
-    let cpu = || {
-        let usage = own_usage().expect("getrusage");
-        Duration::from_nanos(usage.user_ns + usage.system_ns)
-    };
     let rust_blocks = || global::counters().map_or(0, |counters| counters.total_blocks);
-    let (blocks_before, cpu_before, began) = (rust_blocks(), cpu(), Instant::now());
-    work();
+    let blocks_before = rust_blocks();
+    let took = clocks::Span::of(work);
     Span {
-        wall: began.elapsed(),
-        cpu: cpu() - cpu_before,
+        wall: took.wall,
+        cpu: took.cpu,
         rust_blocks: rust_blocks() - blocks_before,
     }
 }

@@ -10,6 +10,8 @@ use sqlite_membench::workload::database::{Database, DatabaseKind, MMAP_SIZE_BYTE
 use sqlite_membench::workload::pragmas::{Pragma, took};
 use tempfile::TempDir;
 
+use super::mixed::mixed;
+
 /// What makes a row 250 bytes: 16 of them are a page.
 const PAYLOAD: [u8; 240] = [0x5a; 240];
 
@@ -221,10 +223,6 @@ fn value(id: i64) -> i64 {
     (mix(id.cast_unsigned()) >> 32).cast_signed()
 }
 
-/// SplitMix64's step.
 fn mix(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
+    mixed(seed.wrapping_add(1))
 }

@@ -8,17 +8,10 @@ use std::time::{Duration, Instant};
 
 use sqlite_membench::memory::wait::wait_with_usage;
 
+use super::clocks::Span;
 use super::room::bind;
 
 const MISSING: &str = "the `sqlite3` shell: apt-get install sqlite3";
-
-/// What a dump took.
-#[derive(Debug, Clone, Copy)]
-pub struct Span {
-    pub wall: Duration,
-    /// User and system time.
-    pub cpu: Duration,
-}
 
 /// The shell from its start to its end.
 pub fn dump(database: &Path, to: &Path) -> Span {

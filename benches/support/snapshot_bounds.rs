@@ -5,8 +5,9 @@ use std::time::Duration;
 use sqlite_membench::workload::snapshot::copy::CopyMethod;
 use sqlite_membench::workload::snapshot::schema::Schema;
 
+use super::clocks::Span;
 use super::plan::Plan;
-use super::snapshot_parts::{Part, Source, Span};
+use super::snapshot_parts::{Part, Source};
 use super::statistics::{self, Bound, Estimate, Row};
 
 /// What a backup must reach: of memcpy's throughput.

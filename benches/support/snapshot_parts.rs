@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use sqlite_membench::measurement::{Taken, take};
-use sqlite_membench::memory::wait::own_usage;
 use sqlite_membench::workload::database::{Database, DatabaseKind, MMAP_SIZE_BYTES, Place};
 use sqlite_membench::workload::dump::{DumpOptions, dump};
 use sqlite_membench::workload::snapshot::copy::{CopyMethod, CopyOptions, Snapshot, copy};
 use sqlite_membench::workload::snapshot::fill::fill;
 use sqlite_membench::workload::snapshot::schema::{PAGE_BYTES, PAGES, Schema};
 use sqlite_membench::workload::steps::Here;
+
+use super::clocks::Span;
 
 /// A page with SQLite's headers.
 const PAGE_BLOCK_BYTES: usize = 4376;
@@ -64,25 +65,8 @@ pub fn taken(work: &mut dyn FnMut()) -> Taken {
     take(work).0
 }
 
-/// Both clocks: a busy machine disturbs one of them more than the other.
-#[derive(Debug, Clone, Copy)]
-pub struct Span {
-    pub wall: Duration,
-    /// User and system.
-    pub cpu: Duration,
-}
-
 fn span(work: &mut dyn FnMut()) -> Span {
-    let cpu_time = || {
-        let usage = own_usage().expect("getrusage");
-        Duration::from_nanos(usage.user_ns + usage.system_ns)
-    };
-    let cpu = cpu_time();
-    let wall = wall(work);
-    Span {
-        wall,
-        cpu: cpu_time() - cpu,
-    }
+    Span::of(work)
 }
 
 /// Fills a new database of a case's kind: from the first CREATE TABLE to the last COMMIT.

@@ -113,9 +113,7 @@ pub fn take<O>(work: impl FnOnce() -> O) -> (Taken, O) {
 }
 
 fn cpu() -> Duration {
-    own_usage().map_or(Duration::ZERO, |usage| {
-        Duration::from_nanos(usage.user_ns + usage.system_ns)
-    })
+    own_usage().map_or(Duration::ZERO, |usage| usage.cpu())
 }
 
 fn unsigned(value: i64) -> u64 {

@@ -4,6 +4,7 @@ use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 /// CPU time and page faults of this process, all its threads together, since it started.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -14,6 +15,13 @@ pub struct Usage {
     pub system_ns: u64,
     /// `ru_minflt + ru_majflt`
     pub page_faults: u64,
+}
+
+impl Usage {
+    /// User and system time.
+    pub fn cpu(&self) -> Duration {
+        Duration::from_nanos(self.user_ns + self.system_ns)
+    }
 }
 
 /// A child that has ended, and what it used up.
