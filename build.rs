@@ -1,14 +1,21 @@
 //! Writes down what built this program: compiler, profile, target, and the git revision where
-//! there is one. Outside a checkout the revision is absent and everything else stays.
+//! there is one. Outside a checkout the revision is absent and everything else stays. Tells the
+//! linker which of SQLite's functions the binary stands in front of.
 
 use std::path::Path;
 use std::process::Command;
+
+/// See `know_statements` in the library.
+const WRAPPED: [&str; 9] = include!("src/allocator/sampler/wrapped.in");
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=src");
     println!("cargo:rerun-if-changed=profiles/scenarios");
     println!("cargo:rerun-if-changed=Cargo.toml");
+    for name in WRAPPED {
+        println!("cargo:rustc-link-arg-bins=-Wl,--wrap={name}");
+    }
     let rustc = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     tell("RUSTC_VERSION", run(&rustc, &["--version"]));
     tell("BUILD_PROFILE", std::env::var("PROFILE").ok());

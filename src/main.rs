@@ -6,6 +6,8 @@ use std::process::ExitCode;
 static ALLOCATOR: sqlite_membench::allocator::global::Switchable =
     sqlite_membench::allocator::global::Switchable::new();
 
+sqlite_membench::know_statements!();
+
 fn main() -> ExitCode {
     sqlite_membench::cli::main()
 }

@@ -10,6 +10,7 @@ use tikv_jemalloc_sys as je;
 
 use super::arena::{self, SqliteArena};
 use super::ranges::{self, Tag};
+use super::sampler::for_sqlite;
 use super::sqlite::{Backend, config};
 use super::{Error, global, region, system_chunk_bytes};
 
@@ -213,13 +214,13 @@ unsafe impl Backend for Rust {
             return ptr::null_mut();
         };
         // SAFETY: the layout is never of size zero: it holds the header.
-        unsafe { with_header(std::alloc::alloc(layout), bytes) }
+        unsafe { with_header(for_sqlite(|| std::alloc::alloc(layout)), bytes) }
     }
     unsafe fn free(block: *mut u8) {
         // SAFETY: the block was allocated with the layout of the size in its header.
         unsafe {
             if let Some(layout) = layout(header_size(block)) {
-                std::alloc::dealloc(block.sub(HEADER), layout);
+                for_sqlite(|| std::alloc::dealloc(block.sub(HEADER), layout));
             }
         }
     }
@@ -228,7 +229,7 @@ unsafe impl Backend for Rust {
         unsafe {
             match (layout(header_size(block)), layout(bytes)) {
                 (Some(old), Some(new)) => with_header(
-                    std::alloc::realloc(block.sub(HEADER), old, new.size()),
+                    for_sqlite(|| std::alloc::realloc(block.sub(HEADER), old, new.size())),
                     bytes,
                 ),
                 _ => ptr::null_mut(),

@@ -22,7 +22,8 @@ use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 
-use super::{RustAllocator, arena};
+use super::sampler::{self, Side};
+use super::{RustAllocator, arena, dhat_heap as bookkeeping};
 
 /// `system` (also when unset) or `jemalloc`; anything else counts as `system` and is reported by
 /// [`unknown_choice`].
@@ -270,43 +271,6 @@ pub(super) unsafe fn reserved_bytes(block: *mut u8) -> Option<usize> {
         .then(|| unsafe { raw::reserved(block) } as usize)
 }
 
-/// dhat allocates for itself through the global allocator while it is asked for a block.
-mod bookkeeping {
-    #[cfg(feature = "dhat-heap")]
-    thread_local! {
-        static INSIDE: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
-    }
-
-    /// Runs a call into the backend.
-    #[cfg(feature = "dhat-heap")]
-    pub fn around<T>(call: impl FnOnce() -> T) -> T {
-        let before = INSIDE.replace(true);
-        let result = call();
-        INSIDE.set(before);
-        result
-    }
-
-    /// Whether a call into the backend is under way on this thread.
-    #[cfg(feature = "dhat-heap")]
-    pub fn is_inside() -> bool {
-        INSIDE.get()
-    }
-
-    /// Runs a call into the backend.
-    #[cfg(not(feature = "dhat-heap"))]
-    #[inline(always)]
-    pub fn around<T>(call: impl FnOnce() -> T) -> T {
-        call()
-    }
-
-    /// Never: other backends allocate nothing for themselves here.
-    #[cfg(not(feature = "dhat-heap"))]
-    #[inline(always)]
-    pub fn is_inside() -> bool {
-        false
-    }
-}
-
 #[inline]
 fn count_in(bytes: usize, reserved: i64) {
     if bookkeeping::is_inside() {
@@ -334,6 +298,13 @@ fn count_out(bytes: usize, reserved: i64) {
     RESERVED_BYTES.fetch_sub(reserved, Relaxed);
 }
 
+#[inline(always)]
+fn sample(block: *mut u8, bytes: usize) {
+    if !bookkeeping::is_inside() {
+        sampler::allocated(block, bytes, Side::Rust);
+    }
+}
+
 // SAFETY: every call goes to one backend, chosen once; the counters do not touch the blocks.
 unsafe impl GlobalAlloc for Switchable {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
@@ -345,6 +316,7 @@ unsafe impl GlobalAlloc for Switchable {
                     DECLARED.store(true, Relaxed);
                 }
                 count_in(layout.size(), raw::reserved(block));
+                sample(block, layout.size());
             }
             block
         }
@@ -356,6 +328,7 @@ unsafe impl GlobalAlloc for Switchable {
             let block = bookkeeping::around(|| raw::alloc_zeroed(layout));
             if !block.is_null() {
                 count_in(layout.size(), raw::reserved(block));
+                sample(block, layout.size());
             }
             block
         }
@@ -364,6 +337,7 @@ unsafe impl GlobalAlloc for Switchable {
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         // SAFETY: the caller's contract is passed on; the block is live until raw::dealloc.
         unsafe {
+            sampler::freed(block);
             count_out(layout.size(), raw::reserved(block));
             bookkeeping::around(|| raw::dealloc(block, layout));
         }
@@ -374,10 +348,14 @@ unsafe impl GlobalAlloc for Switchable {
         // old one is measured before it may go.
         unsafe {
             let old_reserved = raw::reserved(block);
+            let old_sample = sampler::freed(block);
             let new = bookkeeping::around(|| raw::realloc(block, layout, new_size));
             if !new.is_null() {
                 count_out(layout.size(), old_reserved);
                 count_in(new_size, raw::reserved(new));
+                sample(new, new_size);
+            } else {
+                sampler::stayed(old_sample);
             }
             new
         }

@@ -58,11 +58,13 @@ impl SqliteAllocator {
 
 pub mod arena;
 mod backends;
+pub mod dhat_heap;
 pub mod global;
 pub mod preloaded;
 pub mod ranges;
 pub mod region;
 pub mod route;
+pub mod sampler;
 pub mod sqlite;
 mod system;
 

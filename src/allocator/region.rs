@@ -111,6 +111,8 @@ pub unsafe trait ZeroIsValid: Copy {}
 // SAFETY: integers.
 unsafe impl ZeroIsValid for u8 {}
 // SAFETY: integers.
+unsafe impl ZeroIsValid for u32 {}
+// SAFETY: integers.
 unsafe impl ZeroIsValid for u64 {}
 
 impl<T: Copy> Deref for Region<T> {

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU8, Ordering::Relaxed};
 
 use libsqlite3_sys as ffi;
 
+use super::sampler::{self, Side};
 use super::{Error, SqliteAllocator, backends};
 
 /// What the installed methods have counted.
@@ -28,6 +29,8 @@ pub struct Counters {
 static LIVE_BYTES: AtomicI64 = AtomicI64::new(0);
 static RESERVED_BYTES: AtomicI64 = AtomicI64::new(0);
 static LIVE_BLOCKS: AtomicI64 = AtomicI64::new(0);
+static TOTAL_BYTES: AtomicI64 = AtomicI64::new(0);
+static TOTAL_BLOCKS: AtomicI64 = AtomicI64::new(0);
 static INSTALLED: AtomicU8 = AtomicU8::new(0);
 
 thread_local! {
@@ -42,6 +45,11 @@ pub fn counters() -> Option<Counters> {
         reserved_bytes: RESERVED_BYTES.load(Relaxed),
         live_blocks: LIVE_BLOCKS.load(Relaxed),
     })
+}
+
+/// Bytes and blocks ever allocated, reallocations with their whole new size.
+pub(super) fn totals() -> (i64, i64) {
+    (TOTAL_BYTES.load(Relaxed), TOTAL_BLOCKS.load(Relaxed))
 }
 
 /// What [`install`] put in place.
@@ -188,21 +196,34 @@ fn add(counter: &AtomicI64, bytes: i64) {
 }
 
 impl<B: Backend> Counting<B> {
+    /// Returns the size that SQLite counts.
     /// # Safety
     /// `block` is live.
-    unsafe fn count(block: *mut u8, sign: i64) {
+    unsafe fn count(block: *mut u8, sign: i64) -> usize {
         // SAFETY: the caller says that the block is live.
         let (live, reserved) = unsafe { (B::size(block), B::reserved(block)) };
         add(&LIVE_BYTES, sign * live as i64);
         add(&RESERVED_BYTES, sign * reserved as i64);
         add(&LIVE_BLOCKS, sign);
+        live
+    }
+
+    /// # Safety
+    /// `block` is live, and was just allocated.
+    #[inline(always)]
+    unsafe fn count_new(block: *mut u8) {
+        // SAFETY: the caller's contract.
+        let bytes = unsafe { Self::count(block, 1) };
+        add(&TOTAL_BYTES, bytes as i64);
+        add(&TOTAL_BLOCKS, 1);
+        sampler::allocated(block, bytes, Side::Sqlite);
     }
 
     unsafe extern "C" fn malloc(bytes: c_int) -> *mut c_void {
         let block = B::alloc(bytes.max(0) as usize);
         if !block.is_null() {
             // SAFETY: just allocated.
-            unsafe { Self::count(block, 1) };
+            unsafe { Self::count_new(block) };
         }
         block.cast()
     }
@@ -210,6 +231,7 @@ impl<B: Backend> Counting<B> {
     unsafe extern "C" fn free(block: *mut c_void) {
         // SAFETY: SQLite frees a live block of these methods, never null.
         unsafe {
+            sampler::freed(block.cast());
             Self::count(block.cast(), -1);
             B::free(block.cast());
         }
@@ -218,10 +240,15 @@ impl<B: Backend> Counting<B> {
     unsafe extern "C" fn realloc(block: *mut c_void, bytes: c_int) -> *mut c_void {
         // SAFETY: SQLite passes a live block of these methods; it stays live when null comes back.
         unsafe {
+            let sample = sampler::freed(block.cast());
             Self::count(block.cast(), -1);
             let new = B::realloc(block.cast(), bytes.max(0) as usize);
-            let live = if new.is_null() { block.cast() } else { new };
-            Self::count(live, 1);
+            if new.is_null() {
+                Self::count(block.cast(), 1);
+                sampler::stayed(sample);
+            } else {
+                Self::count_new(new);
+            }
             new.cast()
         }
     }
@@ -249,6 +276,8 @@ impl<B: Backend> Counting<B> {
 }
 
 fn methods_of<B: Backend>() -> ffi::sqlite3_mem_methods {
+    sampler::remember_own_function(Counting::<B>::malloc as *const () as usize);
+    sampler::remember_own_function(Counting::<B>::realloc as *const () as usize);
     ffi::sqlite3_mem_methods {
         xMalloc: Some(Counting::<B>::malloc),
         xFree: Some(Counting::<B>::free),

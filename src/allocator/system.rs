@@ -64,12 +64,18 @@ fn find_provider() -> MallocProvider {
 /// `block` is a live, non-null block of `malloc`.
 #[inline]
 pub(super) unsafe fn system_chunk_bytes(block: *mut u8) -> usize {
-    // SAFETY: glibc keeps the chunk's size, with three flag bits, in the word before the block; any
-    // other allocator is asked through its own function.
-    unsafe {
-        match malloc_provider() {
-            MallocProvider::Glibc => block.cast::<usize>().sub(1).read() & !7,
-            MallocProvider::Other => libc::malloc_usable_size(block.cast()),
-        }
+    if malloc_provider() == MallocProvider::Other {
+        // SAFETY: the caller says that the block is live.
+        return unsafe { libc::malloc_usable_size(block.cast()) };
     }
+    // The compiler knows that nothing was written yet to a block fresh from an allocation that it can
+    // see, and would take any number for what is read there. It must not know where this is from.
+    let mut address = block.expose_provenance();
+    // SAFETY: no instruction at all.
+    unsafe {
+        std::arch::asm!("/* {0} */", inout(reg) address, options(pure, nomem, nostack, preserves_flags));
+    }
+    let block = std::ptr::with_exposed_provenance::<usize>(address);
+    // SAFETY: glibc keeps the chunk's size, with three flag bits, in the word before the block.
+    unsafe { block.sub(1).read() & !7 }
 }
