@@ -38,6 +38,7 @@ mod support {
     pub mod kinds;
     pub mod mixed;
     pub mod plan;
+    pub mod profiler;
     pub mod room;
     pub mod suite;
 }

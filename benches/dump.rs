@@ -28,6 +28,7 @@ mod support {
     pub mod made;
     pub mod mixed;
     pub mod plan;
+    pub mod profiler;
     pub mod room;
     pub mod shell;
     pub mod statistics;

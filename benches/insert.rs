@@ -24,6 +24,7 @@
 mod support {
     pub mod inserts;
     pub mod plan;
+    pub mod profiler;
     pub mod raw_insert;
     pub mod room;
     pub mod suite;

@@ -43,6 +43,8 @@ mod support {
     pub mod ledgers;
     pub mod parts;
     pub mod plan;
+    pub mod profiled;
+    pub mod profiler;
     pub mod raw_insert;
     pub mod room;
     pub mod statistics;
@@ -90,6 +92,8 @@ fn inserts(suite: &mut Suite) {
             rows: rows.run,
             readings,
             sqlite_allocator,
+            keys: "go-rune",
+            is_profiled: false,
         };
         move || insert.sample().wall
     };

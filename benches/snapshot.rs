@@ -46,6 +46,7 @@ mod support {
     pub mod clocks;
     pub mod made;
     pub mod plan;
+    pub mod profiler;
     pub mod room;
     pub mod shell;
     pub mod snapshot_bounds;

@@ -8,13 +8,14 @@
 //!
 //! # The rooms
 //! * [`allocator`]: who hands out memory, on both sides of the FFI. A counting global allocator,
-//!   SQLite's memory methods, and jemalloc arenas whose extents are recorded.
+//!   SQLite's memory methods, jemalloc arenas whose extents are recorded, and a sampler of both heaps.
 //! * [`memory`]: what is resident and who owns it. Reads, never drives.
 //! * [`analysis`]: what kind of growth a series of ledgers shows, in the words of [`verdict`]. Pure
 //!   functions.
 //!
 //! With the feature `cli`, which is on by default and which a service that embeds the ledger turns
-//! off, also the workloads, the two processes that measure them, and the command line. What the benches
+//! off, also the workloads, the two processes that measure them, and the command line. What samplers
+//! wrote is named and drawn by `profile`. What the benches
 //! left in Criterion's files is read by `estimates`. With the feature `criterion`, memory as a measurement
 //! for benches of one's own: `measurement`.
 //!
@@ -56,6 +57,8 @@ pub mod harness;
 #[cfg(feature = "criterion")]
 pub mod measurement;
 pub mod memory;
+#[cfg(feature = "cli")]
+pub mod profile;
 #[cfg(feature = "cli")]
 pub mod record;
 #[cfg(feature = "cli")]

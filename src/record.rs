@@ -6,9 +6,11 @@
 //! [`Writer`] puts a line into the file whole or not at all; [`Reader`] gives the lines of a record
 //! back, also of one that was cut off. [`encode`] and [`decode`] are the one line between them.
 
+mod instrument;
 mod read;
 mod write;
 
+pub use instrument::{DhatRecord, HeapSource, Instrument, Instrumented, refuse_instrumented};
 pub use read::{DecodeError, Decoded, Notes, ReadError, Reader, decode};
 pub use write::{Sink, WriteError, Writer, encode};
 
@@ -89,6 +91,23 @@ pub struct BesideRecord {
     /// The cgroup's counters; absent outside of a cgroup v2.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<CgroupRecord>,
+    /// The bundled jemalloc's sums, whoever it serves; absent where it has no statistics.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jemalloc: Option<JemallocRecord>,
+    /// dhat's counters; absent in a build without `dhat-heap`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dhat: Option<DhatRecord>,
+}
+
+/// All arenas of the bundled jemalloc together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JemallocRecord {
+    /// `stats.allocated`
+    pub allocated_bytes: u64,
+    /// `stats.active`
+    pub active_bytes: u64,
+    /// `stats.resident`: jemalloc's own estimate, an upper bound.
+    pub resident_bytes: u64,
 }
 
 /// The cgroup of the testee: what a container's limit counts.
@@ -134,6 +153,8 @@ pub struct ConnectionRecord {
 ///
 /// Between testee and harness the same lines travel over the testee's standard output, and
 /// [`Line::Progress`] beside them, which is shown and not recorded.
+// One is held at a time, and most of them are phases.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
@@ -209,6 +230,9 @@ pub struct ScenarioRecord {
     pub route_verified: bool,
     /// How the self-check knows.
     pub route_evidence: String,
+    /// What else is at work in the testee beside the ledgers: profilers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub instruments: Vec<Instrument>,
     /// What the ledgers of this testee lack, and why.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub absent: Vec<AbsentRecord>,
@@ -391,7 +415,7 @@ pub struct ErrorRecord {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
     /// `limit_rss`, `limit_time`, `limit_disk`, `killed`, `exited`, `interrupted`, `sqlite`,
-    /// `workload`, `route`, `io`.
+    /// `workload`, `route`, `io`, `profile`.
     pub what: String,
     /// For a person: what happened, and what to do.
     pub message: String,

@@ -80,6 +80,7 @@ impl Ran {
             serve: None,
             probes: asked.probes,
             literals: asked.literals,
+            profiling: sqlite_membench::testee::profiling::Asked::default(),
             argv: Vec::new(),
             run_id: "probes".into(),
             started_utc: "2000-01-01T00:00:00Z".into(),

@@ -13,6 +13,7 @@ use super::instrumented::{self, Insert, SAMPLE_INTERVAL};
 use super::ledgers::{self, Heap, PAGE_BLOCK_BYTES};
 use super::parts;
 use super::plan::Plan;
+use super::profiled;
 use super::statistics::{self, Bound, Estimate, Row};
 use super::testee;
 
@@ -29,6 +30,7 @@ pub fn measure_and_print(plan: &Plan) -> bool {
         fs::read_to_string("/proc/loadavg").unwrap_or_default()
     );
     let mut rows = inserts(plan);
+    rows.extend(profiled::rows(plan));
     for heap in ledgers::all(plan.is_test) {
         rows.extend(ledger(plan, heap));
     }
@@ -74,6 +76,8 @@ impl Rounds {
             rows,
             readings: plan.readings,
             sqlite_allocator,
+            keys: "go-rune",
+            is_profiled: false,
         };
         let mut rounds = Rounds::default();
         for round in 0..plan.rounds {
@@ -201,6 +205,8 @@ fn harness(plan: &Plan) -> [Row; 2] {
             rows,
             readings: plan.readings,
             sqlite_allocator: "arena",
+            keys: "go-rune",
+            is_profiled: false,
         };
         Row {
             what: format!("harness, own peak RSS over {rows} rows"),

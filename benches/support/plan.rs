@@ -16,9 +16,10 @@ const PRAGMAS: &str = "SQLITE_MEMBENCH_BENCH_PRAGMAS";
 const ROUNDS: &str = "SQLITE_MEMBENCH_BENCH_ROUNDS";
 const READINGS: &str = "SQLITE_MEMBENCH_BENCH_READINGS";
 const ENFORCE: &str = "SQLITE_MEMBENCH_ENFORCE";
+const PROFILE: &str = "SQLITE_MEMBENCH_BENCH_PROFILE";
 
 /// The variables, and what each is for. The README has the same list.
-const VARIABLES: [(&str, &str); 9] = [
+const VARIABLES: [(&str, &str); 10] = [
     (
         SET,
         "quick, default, or full: with insert/10m and the tables of bounds",
@@ -43,6 +44,10 @@ const VARIABLES: [(&str, &str); 9] = [
     (ROUNDS, "rounds in a table of bounds [16]"),
     (READINGS, "ledgers inside an insert in its table [4]"),
     (ENFORCE, "1: a bound that does not hold is exit code 1"),
+    (
+        PROFILE,
+        "1: with --profile-time, a CPU profile of each benchmark in Criterion's directory",
+    ),
 ];
 
 /// Criterion's options without a value. Whatever follows another option is that option's value.
@@ -84,6 +89,8 @@ pub struct Plan {
     pub is_list: bool,
     /// `--profile-time`: somebody looks at the benchmark, and no testee is wanted.
     pub is_profile: bool,
+    /// `--profile-time`, and whoever looks is this process itself.
+    pub profiles_itself: bool,
     /// `--quick`, whose second point is invented: nothing of it is kept.
     pub is_invented: bool,
     pub set: Set,
@@ -112,6 +119,7 @@ impl Plan {
         // As Criterion has it: whoever runs a bench without --bench tests it.
         let is_test = has("--test") || !has("--bench");
         let is_list = has("--list");
+        let is_profile = has("--profile-time");
         if global::has_dhat() && !is_test && !is_list {
             return Err(
                 "this build has the feature dhat-heap: its times and its RSS are not SQLite's. \
@@ -125,7 +133,8 @@ impl Plan {
         Ok(Plan {
             is_test,
             is_list,
-            is_profile: has("--profile-time"),
+            is_profile,
+            profiles_itself: is_profile && env::var(PROFILE).is_ok_and(|value| value == "1"),
             is_invented: has("--quick"),
             set: set()?,
             filter: filter(&arguments).cloned(),

@@ -21,6 +21,7 @@ use sqlite_membench::measurement::{
 use sqlite_membench::workload::pragmas::Pragma;
 
 use super::plan::{Plan, Set};
+use super::profiler::InProcess;
 use super::room::Room;
 
 /// Two runs differ by this much on a machine that others use too; 5 % less is not told from noise.
@@ -59,9 +60,13 @@ pub fn main(benchmarks: impl FnOnce(&mut Suite), bounds: Option<fn(&Plan) -> boo
             return ExitCode::from(2);
         }
     };
+    let time = criterion(WallTime, plan.set);
     let mut suite = Suite {
         began: SystemTime::now(),
-        time: criterion(WallTime, plan.set),
+        time: match plan.profiles_itself {
+            true => time.with_profiler(InProcess::default()),
+            false => time,
+        },
         plan,
         units: BTreeMap::new(),
     };

@@ -2,7 +2,8 @@
 //!
 //! For a ratio its main function runs in this executable, because the floor does: SQLite's code then
 //! lies at the same addresses in both. The same SQLite linked into two executables was seen to differ
-//! by 3 %, as much as the bounds allow for. For the harness's memory it is the executable that users have.
+//! by 3 %, as much as the bounds allow for. For the harness's memory, and for a heap profile over the same
+//! without one, it is the executable that users have: only there the profile knows the statements.
 //!
 //! Its record is what is measured. A phase's `elapsed_ns` leaves out what its ledgers took, which is
 //! right for a user's rows per second and would hide here what measuring costs. So the span goes from
@@ -40,6 +41,10 @@ pub struct Insert {
     pub readings: u32,
     /// As `--set sqlite_allocator=` takes it.
     pub sqlite_allocator: &'static str,
+    /// As `--set keys=` takes it.
+    pub keys: &'static str,
+    /// With a heap profile, sampled at its default interval.
+    pub is_profiled: bool,
 }
 
 /// What an insert through the program took.
@@ -52,6 +57,8 @@ pub struct Span {
     /// The fill alone, as the program reports it.
     pub fill_wall: Duration,
     pub fill_cpu: Duration,
+    /// Of the testee from its start to its end: with what it does for a profile outside of the fill.
+    pub whole_cpu: Duration,
     /// One ledger, on average.
     pub ledger: Duration,
     /// The harness's own peak; 0 where it was not watched.
@@ -68,6 +75,16 @@ impl Insert {
         })
     }
 
+    /// The same through the executable that users have.
+    pub fn sample_of_program(self) -> Span {
+        let program = Path::new(env!("CARGO_BIN_EXE_sqlite-membench"));
+        self.run(program, |child| {
+            let status = child.wait().expect("a harness that can be waited for");
+            assert!(status.success(), "{self:?}: {status}");
+            0
+        })
+    }
+
     /// The same, with an eye on the harness's memory. Looking takes time: not for a ratio.
     pub fn sample_watched(self) -> Span {
         let program = Path::new(env!("CARGO_BIN_EXE_sqlite-membench"));
@@ -77,11 +94,17 @@ impl Insert {
     fn run(self, program: &Path, wait: impl FnOnce(&mut Child) -> u64) -> Span {
         let place = tempfile::tempdir().expect("a temporary directory");
         let out = place.path().join("run");
+        let profile: &[&str] = match self.is_profiled {
+            true => &["--heap-profile"],
+            false => &[],
+        };
         let mut harness = bind(&mut Command::new(program))
             .env(PROGRAM_VARIABLE, "1")
             .args(["run", "insert-10m", "--format", "json", "--quiet"])
             .args(["--rows", &self.rows.to_string()])
+            .args(profile)
             .args(["--set", &format!("readings={}", self.readings)])
+            .args(["--set", &format!("keys={}", self.keys)])
             .args([
                 "--set",
                 &format!("sqlite_allocator={}", self.sqlite_allocator),
@@ -130,10 +153,12 @@ fn span(record: &Path) -> Span {
     let lines = Reader::open(record).expect("a record");
     let mut open = None;
     let mut fill: Vec<PhaseRecord> = Vec::new();
+    let mut whole_ns = 0;
     for line in lines {
         match line.expect("a line of the record") {
             Line::Phase(phase) if phase.phase == "open" => open = Some(phase),
             Line::Phase(phase) if phase.phase == "fill" => fill.push(phase),
+            Line::Result(result) => whole_ns = result.user_ns + result.system_ns,
             _ => {}
         }
     }
@@ -148,6 +173,7 @@ fn span(record: &Path) -> Span {
         cpu: Duration::from_nanos(cpu_ns + ledgers_ns + open.ledger_ns),
         fill_wall: Duration::from_nanos(end.elapsed_ns),
         fill_cpu: Duration::from_nanos(cpu_ns),
+        whole_cpu: Duration::from_nanos(whole_ns),
         ledger: Duration::from_nanos(ledgers_ns / fill.len() as u64),
         harness_peak_bytes: 0,
     }

@@ -12,6 +12,7 @@ use crate::harness::{self, Outcome, RunOptions};
 use crate::report::cycles::export;
 use crate::scenario::{self, Catalogue, Parameter, Scenario, Selection, Setting, units};
 use crate::testee::ServiceOptions;
+use crate::testee::profiling::Asked;
 
 /// What each of them takes.
 #[derive(Debug, Args)]
@@ -188,6 +189,7 @@ impl Common {
             serve,
             probes: false,
             literals: false,
+            profiling: Asked::default(),
             argv,
             run_id: identity.run_id,
             started_utc: identity.started_utc,
@@ -229,12 +231,19 @@ impl Common {
         if crate::allocator::global::has_dhat() {
             for (index, scenario) in scenarios.iter().enumerate() {
                 let profile = harness::heap_profile(&options.out, index);
-                if profile.exists() {
-                    output::complain(format_args!(
-                        "heap profile of {}: {} (open it in dh_view.html of valgrind)",
-                        scenario.name,
+                let name = &scenario.name;
+                match profile.exists() {
+                    // It may never have begun.
+                    false if outcome == Outcome::Interrupted => {}
+                    true => output::complain(format_args!(
+                        "heap profile of {name}: {}, to be opened in dh_view.html, which valgrind \
+                         brings: /usr/libexec/valgrind/dh_view.html on Debian",
                         profile.display()
-                    ));
+                    )),
+                    false => output::complain(format_args!(
+                        "heap profile of {name}: none. A testee that is killed leaves the one that \
+                         it wrote last, the first after two seconds"
+                    )),
                 }
             }
         }

@@ -1,10 +1,12 @@
 //! `diagnose`: one scenario as it is, its verdicts, and then each remedy in turn.
 
+use anyhow::bail;
 use clap::Args;
 
 use super::common::{Common, Probing, Size, only};
 use super::diagnosis::Diagnosis;
 use super::{Exit, Failure, Format, fit, pace};
+use crate::allocator::global::has_dhat;
 use crate::harness;
 use crate::scenario::{Scenario, Selection};
 
@@ -31,6 +33,7 @@ pub(super) struct Arguments {
 
 /// Checks everything, then runs it.
 pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Failure> {
+    refuse_dhat().map_err(Failure::usage)?;
     let common = &arguments.common;
     let mut scenario = scenario(arguments).map_err(Failure::usage)?;
     if !common.has_scale() {
@@ -46,6 +49,18 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
     let ran = harness::run(&scenarios, &options, &mut diagnosis);
     let outcome = common.ended(ran, &options, &scenarios)?;
     diagnosis.finish(arguments.format, outcome, &options)
+}
+
+/// A remedy is recommended by its peak and its throughput, which would be dhat's.
+fn refuse_dhat() -> anyhow::Result<()> {
+    match has_dhat() {
+        true => bail!(
+            "this build has the feature dhat-heap: every peak and every throughput would be \
+             instrumented, and remedies are ranked by them; build without --features dhat-heap to \
+             diagnose"
+        ),
+        false => Ok(()),
+    }
 }
 
 /// The one that is named, with its settings.

@@ -15,6 +15,8 @@ mod fit;
 mod list;
 mod output;
 mod pace;
+mod profile;
+mod profiling;
 mod progress;
 mod run;
 mod run_dir;
@@ -98,6 +100,8 @@ enum Command {
     List(list::Arguments),
     /// Serve the snapshot testee, to ask it for cycles and watch it with your own tools
     Serve(Box<serve::Arguments>),
+    /// Show or draw a profile that a run has left, or what grew between two
+    Profile(Box<profile::Arguments>),
     /// Show what is recorded about this machine, and what cannot be measured here and why
     Env(env::Arguments),
 }
@@ -116,11 +120,14 @@ const TESTEE: &str = "testee";
 
 /// The program, whole.
 pub fn main() -> ExitCode {
-    let argv: Vec<_> = std::env::args_os().collect();
-    // Before anything is allocated that a ledger would count.
-    if argv.get(1).is_some_and(|verb| verb == TESTEE) {
+    // Before anything is allocated that a ledger would count, or that a profile would miss.
+    if std::env::args_os()
+        .nth(1)
+        .is_some_and(|verb| verb == TESTEE)
+    {
         return crate::testee::main();
     }
+    let argv: Vec<_> = std::env::args_os().collect();
     let cli = match argv.len() {
         0 | 1 => Cli::parse_from(["sqlite-membench", "run"]),
         _ => Cli::parse_from(&argv),
@@ -134,6 +141,7 @@ pub fn main() -> ExitCode {
         Some(Command::Diagnose(arguments)) => diagnose::run(&arguments, argv),
         Some(Command::Serve(arguments)) => serve::run(&arguments, argv),
         Some(Command::List(arguments)) => list::run(&arguments),
+        Some(Command::Profile(arguments)) => profile::run(&arguments),
         Some(Command::Env(arguments)) => env::run(&arguments),
         None => Err(Failure::usage(anyhow::anyhow!(
             "a command is missing; see --help"

@@ -4,6 +4,7 @@ use clap::{Args, ValueEnum};
 
 use super::common::{Common, Probing, Size};
 use super::pace::Pace;
+use super::profiling::{self, Profiling};
 use super::watcher::{Broken, Show};
 use super::{Exit, Failure, fit, output};
 use crate::harness::{self, Outcome};
@@ -30,6 +31,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     probing: Probing,
     #[command(flatten)]
+    profiling: Profiling,
+    #[command(flatten)]
     common: Common,
 }
 
@@ -55,8 +58,11 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
     if pace.is_none() {
         fit::check(&scenarios).map_err(Failure::usage)?;
     }
+    let asked = arguments.profiling.asked(&scenarios);
+    let asked = asked.map_err(Failure::usage)?;
     let options = common.options(argv, None).map_err(Failure::usage)?;
-    let options = arguments.probing.apply(options);
+    let mut options = arguments.probing.apply(options);
+    options.profiling = asked;
     let record = options.out.join(harness::RECORD_FILE);
     let mut show = Show::new(arguments.format, common.quiet, record.clone());
     show.pace = pace;
@@ -65,15 +71,18 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
         Ok(_) => true,
         Err(error) => matches!(error, harness::Error::Record(_)) && !error.is_usage(),
     };
-    let (output, broken) = show.finish(
+    let (mut output, broken) = show.finish(
         &options.run_id,
         &options.environment,
         begun.then_some(record.as_path()),
     );
+    let tables = (arguments.format == RunFormat::Table).then_some(&mut output);
+    let has_profiles = profiling::finish(&options, &scenarios, tables, common.quiet);
     let outcome = common.ended(ran, &options, &scenarios)?;
     let exit = match outcome {
         Outcome::Interrupted => Exit::Interrupted,
         Outcome::Failed => Exit::Failed,
+        Outcome::Done if !has_profiles => Exit::Failed,
         Outcome::Done if arguments.strict => gate(&broken),
         Outcome::Done => Exit::Done,
     };

@@ -5,6 +5,7 @@
 
 pub mod drive;
 mod ending;
+mod heap_dump;
 mod limits;
 mod sample;
 mod signals;
@@ -21,6 +22,7 @@ use crate::memory::process;
 use crate::record::{Line, RunRecord, WriteError, Writer};
 use crate::scenario::Scenario;
 use crate::testee::ServiceOptions;
+use crate::testee::profiling::Asked;
 
 use signals::Listening;
 use supervise::{Ended, Run};
@@ -46,6 +48,8 @@ pub struct RunOptions {
     pub probes: bool,
     /// Whether SQL is recorded with its literals, and not `?` in their places.
     pub literals: bool,
+    /// What each testee samples of itself.
+    pub profiling: Asked,
     /// The command line, for the record.
     pub argv: Vec<String>,
     /// For the record.

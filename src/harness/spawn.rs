@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,18 +14,22 @@ use rustix::process::{Pid, Signal};
 use tempfile::TempDir;
 
 use crate::allocator::RustAllocator;
-use crate::allocator::global::CHOICE_VARIABLE;
+use crate::allocator::dhat_heap::FILE_VARIABLE;
+use crate::allocator::global::{CHOICE_VARIABLE, has_dhat};
 use crate::memory::wait::{Waited, wait_with_usage};
 use crate::record::{Decoded, Line, decode};
 use crate::scenario::Scenario;
 use crate::testee::Input;
+use crate::testee::profiling::Wish;
 
-use super::RunOptions;
+use super::{RunOptions, heap_dump};
 
 /// How much of a testee's standard error is kept.
 const TAIL_BYTES: usize = 64 * 1024;
 /// How much of it an error message shows.
 const LAST_LINES: usize = 12;
+/// jemalloc's settings; of two of the same, it takes the last.
+const JEMALLOC_CONF: &str = "_RJEM_MALLOC_CONF";
 /// A longer line of a testee is not a record line.
 const LINE_LIMIT_BYTES: u64 = 1024 * 1024;
 
@@ -54,7 +58,8 @@ pub(super) struct Testee {
 
 impl Testee {
     /// Starts `executable testee` for `scenario`; its lines arrive at `events` under `index`.
-    /// Where its workload is served over HTTP, then as `options` say.
+    /// Where its workload is served over HTTP, then as `options` say. dhat's profile of it, in a build
+    /// with `dhat-heap`, goes to `heap_profile`.
     ///
     /// To be called on a thread that outlives the testee: see `PR_SET_PDEATHSIG`.
     pub(super) fn start(
@@ -62,7 +67,7 @@ impl Testee {
         scenario: &Scenario,
         index: usize,
         events: SyncSender<Event>,
-        heap_profile: PathBuf,
+        heap_profile: &Path,
         options: &RunOptions,
     ) -> io::Result<Testee> {
         let directory = tempfile::Builder::new()
@@ -72,15 +77,22 @@ impl Testee {
             scenario: scenario.clone(),
             directory: directory.path().to_owned(),
             harness_pid: std::process::id(),
-            heap_profile,
             service: options.serve.clone().unwrap_or_default(),
             probes: options.probes,
             literals: options.literals,
+            profiling: Wish::new(options.profiling, &options.out, index),
         };
         let mut line = serde_json::to_vec(&input)?;
         line.push(b'\n');
         let started = Instant::now();
-        let mut child = command(executable, scenario, directory.path()).spawn()?;
+        let mut child = command(
+            executable,
+            scenario,
+            directory.path(),
+            heap_profile,
+            options,
+        )
+        .spawn()?;
         let tail = Arc::new(Mutex::new(Tail::default()));
         // From here on the child is this guard's to end.
         let mut guard = Guard {
@@ -133,6 +145,11 @@ impl Testee {
         if self.waited.is_none() {
             kill_group(self.pid);
         }
+    }
+
+    /// See [`heap_dump::settle`]. For a testee that has ended.
+    pub(super) fn settle(&self, heap_profile: &Path) {
+        heap_dump::settle(heap_profile, self.pid);
     }
 
     /// Sets `waited` if it has ended.
@@ -201,7 +218,13 @@ fn kill_group(pid: u32) {
     }
 }
 
-fn command(executable: &Path, scenario: &Scenario, directory: &Path) -> Command {
+fn command(
+    executable: &Path,
+    scenario: &Scenario,
+    directory: &Path,
+    heap_profile: &Path,
+    options: &RunOptions,
+) -> Command {
     let rust_allocator = match scenario.rust_allocator {
         RustAllocator::System => "system",
         RustAllocator::Jemalloc => "jemalloc",
@@ -211,14 +234,25 @@ fn command(executable: &Path, scenario: &Scenario, directory: &Path) -> Command 
         .arg("testee")
         // SQLite's temporary files are on the same disk as its database, and within its limit.
         .env("SQLITE_TMPDIR", directory)
+        // A profiler's too, so that a testee that is killed leaves none behind.
+        .env("TMPDIR", directory)
         .envs(&scenario.env)
         .env(CHOICE_VARIABLE, rust_allocator)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0);
+    if has_dhat() {
+        command.env(FILE_VARIABLE, heap_profile);
+    }
     if let Some(preload) = &scenario.preload {
         command.env("LD_PRELOAD", preload);
+    }
+    if let Some(asked) = options.profiling.jemalloc_conf() {
+        let own = scenario.env.get(JEMALLOC_CONF).cloned();
+        let own = own.or_else(|| std::env::var(JEMALLOC_CONF).ok());
+        let both = own.map(|own| format!("{own},{asked}")).unwrap_or(asked);
+        command.env(JEMALLOC_CONF, both);
     }
     command
 }

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::{Duration, Instant};
 
+use crate::allocator::global::has_dhat;
 use crate::memory::process;
 use crate::memory::wait::Waited;
 use crate::record::{ErrorRecord, Line, ResultRecord, SampleRecord, WriteError, Writer};
@@ -29,6 +30,9 @@ const PROBES_GRACE: Duration = Duration::from_secs(60);
 /// From being asked to stop until being killed, for a service, which ends no other way: it finishes
 /// what it does, reads all of its database once more, and closes it. A second signal ends the wait.
 const SERVICE_GRACE: Duration = Duration::from_secs(60);
+/// What comes to each of them in a build with `dhat-heap`: every function in a profile gets its name
+/// before it is written.
+const DHAT_GRACE: Duration = Duration::from_secs(60);
 /// A testee that does not answer as it should is about to end, or to tell why, mostly.
 const TROUBLE_PATIENCE: Duration = Duration::from_secs(1);
 /// Limits are looked at this often, also where samples are rarer.
@@ -103,7 +107,7 @@ impl Run<'_> {
             scenario,
             index,
             self.sender.clone(),
-            heap_profile,
+            &heap_profile,
             self.options,
         );
         let testee = match testee {
@@ -121,7 +125,10 @@ impl Run<'_> {
         };
         let mut supervision = Supervision::new(scenario, index, testee, self.options);
         match supervision.watch(self)? {
-            Some(waited) => supervision.conclude(self, waited),
+            Some(waited) => {
+                supervision.testee.settle(&heap_profile);
+                supervision.conclude(self, waited)
+            }
             None => Ok(Ended::Failed),
         }
     }
@@ -301,14 +308,20 @@ impl<'a> Supervision<'a> {
 
     /// When a testee that was asked to stop is killed.
     fn deadline(&self, stop: &Stop) -> Instant {
-        match &stop.cause {
+        let profile = if has_dhat() {
+            DHAT_GRACE
+        } else {
+            Duration::ZERO
+        };
+        let until = match &stop.cause {
             Cause::Interrupted if self.until_stopped => stop.since + SERVICE_GRACE,
             Cause::Limit(_) if self.probes => {
                 let told = self.phase_told.unwrap_or(stop.since).max(stop.since);
                 (told + PROBE_GRACE).min(stop.since + PROBES_GRACE)
             }
             _ => stop.since + GRACE,
-        }
+        };
+        until + profile
     }
 
     fn kill(&mut self) {

@@ -9,7 +9,9 @@
 
 use std::fmt;
 
+use super::jemalloc::GlobalCounters;
 use super::sqlite::ConnectionStatus;
+use crate::allocator::dhat_heap;
 
 /// Whose bytes they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -111,6 +113,10 @@ pub struct Beside {
     /// glibc's arenas, the main one included: those whose heaps were found. `None` where `malloc`
     /// is another library's.
     pub glibc_arenas: Option<u64>,
+    /// The bundled jemalloc's own sums, whoever it serves. `None` where it has no statistics.
+    pub jemalloc: Option<GlobalCounters>,
+    /// dhat's counters, in a build with `dhat-heap` whose profiler runs.
+    pub dhat: Option<dhat_heap::Stats>,
 }
 
 /// The cgroup that the process is in, in bytes. Source: `memory.current` and `memory.stat` of

@@ -12,6 +12,8 @@ pub mod databases;
 pub mod glibc;
 pub mod jemalloc;
 pub mod ledger;
+#[cfg(feature = "cli")]
+pub mod modules;
 mod observer;
 mod pagemap;
 mod peek;

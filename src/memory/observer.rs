@@ -15,7 +15,7 @@ use super::stacks::Stacks;
 use super::terms::{Readings, add_all};
 use super::{Error, glibc, peek, rust_heap, sqlite};
 use crate::allocator::region::page_size;
-use crate::allocator::{arena, global, preloaded, sqlite as methods};
+use crate::allocator::{arena, dhat_heap, global, preloaded, sqlite as methods};
 
 /// A source that this process does not have, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,12 @@ impl Observer {
         // SAFETY: no connection is given.
         unsafe { observer.take(&[]) }?;
         Ok(observer)
+    }
+
+    /// Whether ledgers are right while a child by `fork` shares this process's pages: only
+    /// `PAGEMAP_SCAN` tells them from pages of zeros then.
+    pub fn sees_shared_pages(&self) -> bool {
+        self.pagemap.scans()
     }
 
     /// The sources that this process does not have.
@@ -381,6 +387,8 @@ fn beside(rollup: &Rollup, readings: &Readings<'_>, cgroup: Option<CgroupBytes>)
         sqlite_highwater_bytes: readings.sqlite.live_highwater_bytes,
         glibc_arenas: None,
         cgroup,
+        jemalloc: jemalloc::global(),
+        dhat: dhat_heap::stats(),
         jemalloc_retained_bytes: readings.sqlite_arena.map_or(0, |a| a.retained_bytes)
             + readings.rust_arenas.map_or(0, |a| a.retained_bytes),
     }

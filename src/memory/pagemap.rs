@@ -78,6 +78,11 @@ impl Pagemap {
         Ok(pagemap)
     }
 
+    /// Whether the kernel tells resident pages by `PAGEMAP_SCAN`.
+    pub fn scans(&self) -> bool {
+        self.scans
+    }
+
     /// How residency is read, for the ledger's sources.
     pub fn source(&self) -> &'static str {
         if self.scans {

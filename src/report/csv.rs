@@ -5,13 +5,14 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
+use super::instrumented::names;
 use crate::record::{Line, PhaseRecord, ReadError};
 
 /// The names of the columns.
 pub fn write_header(out: &mut dyn Write) -> io::Result<()> {
     writeln!(
         out,
-        "scenario,phase,cycle,partial,elapsed_ns,rss_bytes,peak_rss_bytes,owner,term,within,counts,bytes,source"
+        "scenario,phase,cycle,partial,elapsed_ns,rss_bytes,peak_rss_bytes,owner,term,within,counts,bytes,source,instruments"
     )
 }
 
@@ -22,25 +23,31 @@ pub fn write(
     lines: impl Iterator<Item = Result<Line, ReadError>>,
 ) -> io::Result<()> {
     let mut last_reading = None;
+    let mut instruments = String::new();
     for line in lines {
-        let Line::Phase(phase) = line.map_err(io::Error::other)? else {
-            continue;
+        let phase = match line.map_err(io::Error::other)? {
+            Line::Phase(phase) => phase,
+            Line::Scenario(scenario) => {
+                instruments = names(&scenario.instruments);
+                continue;
+            }
+            _ => continue,
         };
         if phase.reading.is_some() {
             last_reading = Some(phase);
         } else {
             last_reading = None;
-            write_phase(out, &phase)?;
+            write_phase(out, &phase, &instruments)?;
         }
     }
     last_reading.map_or(Ok(()), |mut reading| {
         reading.partial = true;
-        write_phase(out, &reading)
+        write_phase(out, &reading, &instruments)
     })
 }
 
 /// `unattributed` has a row like any term.
-fn write_phase(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
+fn write_phase(out: &mut dyn Write, phase: &PhaseRecord, instruments: &str) -> io::Result<()> {
     let ledger = &phase.ledger;
     let cycle = phase.cycle.map(|cycle| cycle.to_string());
     let name = match phase.probe {
@@ -60,7 +67,7 @@ fn write_phase(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
     for term in &ledger.terms {
         writeln!(
             out,
-            "{start},{},{},{},{},{},{}",
+            "{start},{},{},{},{},{},{},{instruments}",
             field(&term.owner),
             field(&term.term),
             field(term.within.as_deref().unwrap_or("")),
@@ -72,7 +79,7 @@ fn write_phase(out: &mut dyn Write, phase: &PhaseRecord) -> io::Result<()> {
     let unattributed = ledger.unattributed_bytes;
     writeln!(
         out,
-        "{start},unattributed,unattributed,,true,{unattributed},rss less every term that counts"
+        "{start},unattributed,unattributed,,true,{unattributed},rss less every term that counts,{instruments}"
     )
 }
 
@@ -109,6 +116,18 @@ mod tests {
         let sum: i64 = counted.map(|row| row[9].parse::<i64>().unwrap()).sum();
         assert_eq!(sum.to_string(), fill[0][3]);
         assert!(text.contains("\"a \"\"test\"\", no more\""));
+    }
+
+    #[test]
+    fn each_row_names_the_instruments_of_its_run() {
+        let mut scenario = samples::scenario();
+        scenario.instruments = vec![crate::record::Instrument::Dhat];
+        let phases = samples::report().phases.into_iter().map(Line::Phase);
+        let text = text([Line::Scenario(scenario)].into_iter().chain(phases));
+        assert!(text.lines().count() > 10 && text.lines().all(|row| row.ends_with(",dhat")));
+        let mut header = Vec::new();
+        write_header(&mut header).unwrap();
+        assert!(header.ends_with(b",source,instruments\n"));
     }
 
     #[test]

@@ -13,9 +13,9 @@ use serde::ser::{Error as _, SerializeSeq};
 use serde::{Serialize, Serializer};
 
 use super::cycles::CycleReading;
-use super::cycles::export::Readings;
+use super::cycles::export::{Readings, Whose};
 use super::{ScenarioReport, scenario_of};
-use crate::record::{Line, Reader, ResultRecord, VerdictRecord};
+use crate::record::{Instrument, Line, Reader, ResultRecord, VerdictRecord};
 use crate::verdict::Judgement;
 
 #[derive(Serialize)]
@@ -29,6 +29,9 @@ struct Run<'a> {
 struct Scenario<'a> {
     name: &'a str,
     parameters: &'a serde_json::Map<String, serde_json::Value>,
+    /// What else was at work in the testee: where one of them is dhat or the CPU profile, times and RSS
+    /// are not those of a run without it.
+    instruments: &'a [Instrument],
     /// As in the record.
     phases: Phases<'a>,
     /// One for each cycle; empty where the workload has none.
@@ -49,6 +52,7 @@ impl<'a> Scenario<'a> {
         Scenario {
             name: &report.name,
             parameters: &report.parameters,
+            instruments: (report.scenario.as_ref()).map_or(&[], |one| one.instruments.as_slice()),
             phases: Phases {
                 scenario: &report.name,
                 lines,
@@ -151,9 +155,9 @@ impl Serialize for Cycles<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut cycles = serializer.serialize_seq(None)?;
         let mut readings = self.readings.borrow_mut();
-        let ours = |item: &Result<(String, _), _>| {
+        let ours = |item: &Result<(Whose, _), _>| {
             item.as_ref()
-                .map_or(true, |(scenario, _)| scenario == self.scenario)
+                .map_or(true, |(whose, _)| whose.scenario == self.scenario)
         };
         while let Some(item) = readings.next_if(ours) {
             let (_, reading) = item.map_err(S::Error::custom)?;

@@ -19,9 +19,12 @@ pub mod csv;
 pub mod cycles;
 pub mod extremes;
 pub mod format;
+mod heap_counters;
+pub mod instrumented;
 pub mod json;
 pub mod layout;
 mod phases;
+mod profiled;
 pub mod remedies;
 pub mod series;
 mod style;
@@ -288,6 +291,7 @@ pub(crate) mod samples {
             sqlite_allocator: "arena".into(),
             route_verified: true,
             route_evidence: "seen".into(),
+            instruments: Vec::new(),
             absent: Vec::new(),
             pid: 1,
         }

@@ -7,7 +7,7 @@ use super::format::{bytes, count, nanoseconds, unsigned_bytes};
 use super::layout::{Layout, SIZE};
 use super::style::DIM;
 use super::tree::mark_of;
-use super::{ScenarioReport, repeats, within_bound};
+use super::{ScenarioReport, instrumented, repeats, within_bound};
 use crate::record::PhaseRecord;
 
 struct Row {
@@ -111,6 +111,7 @@ pub(super) fn write(
     layout: Layout,
 ) -> io::Result<()> {
     let rows = rows(report);
+    let mark = report.mark();
     let Widths {
         name: name_width,
         time: time_width,
@@ -121,7 +122,10 @@ pub(super) fn write(
     write!(
         out,
         "\n  {DIM}{:<name_width$}{:>time_width$}{:>size_width$}{:>size_width$}",
-        "phase", "elapsed", "RSS", "peak",
+        "phase",
+        format!("elapsed{mark}"),
+        format!("RSS{mark}"),
+        format!("peak{mark}"),
     )?;
     if live_width > 0 {
         write!(out, "{:>live_width$}", "SQLite live")?;
@@ -154,5 +158,5 @@ pub(super) fn write(
         let mut lines = layout.wrapped(text, 2).into_iter();
         lines.try_for_each(|line| writeln!(out, "  {DIM}{line}{DIM:#}"))?;
     }
-    Ok(())
+    instrumented::write_footnote(out, report.distorted_by().as_deref(), 2, layout)
 }

@@ -4,11 +4,11 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::ScenarioReport;
 use super::format::{bytes, signed_bytes, unsigned_bytes};
 use super::json;
 use super::layout::Layout;
 use super::style::{BOLD, DIM, GOOD};
+use super::{ScenarioReport, instrumented};
 use crate::analysis::remedy::{Measured, Remedy, ranking, recommended};
 use crate::verdict::Verdict;
 
@@ -280,10 +280,15 @@ fn write_table(
     let width = rows.iter().map(|row| row.remedy.len()).max().unwrap_or(0);
     let one_line = layout.has_room_for(width + 4 + 64);
     let indent = if one_line { width } else { 4 };
+    let mark = diagnosed.first.mark();
     writeln!(
         out,
         "  {DIM}{:indent$}  {:>12}{:>13}{:>14}{:>12}  verdict{DIM:#}",
-        "", "peak", "at the end", "growth", "throughput"
+        "",
+        format!("peak{mark}"),
+        format!("at the end{mark}"),
+        format!("growth{mark}"),
+        format!("throughput{mark}")
     )?;
     let mut line = |name: &str, mark: &str, ran: [String; 4], verdicts: &[Verdict]| {
         let names: Vec<&str> = verdicts.iter().map(|one| one.name()).collect();
@@ -316,7 +321,9 @@ fn write_table(
         signed_bytes(base.growth_bytes),
         "0 %".into(),
     ];
-    line(AS_IT_IS, " ", figures, &base.verdicts)
+    line(AS_IT_IS, " ", figures, &base.verdicts)?;
+    let by = diagnosed.first.distorted_by();
+    instrumented::write_footnote(out, by.as_deref(), 2, layout)
 }
 
 #[derive(Serialize)]

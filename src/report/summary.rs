@@ -5,10 +5,10 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 
-use super::ScenarioReport;
 use super::cycles::Quantity;
 use super::format::{bytes, count, nanoseconds, signed_bytes, unsigned_bytes};
 use super::layout::Layout;
+use super::{ScenarioReport, instrumented};
 
 /// What a line shows of a scenario.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Summary {
     statement_bytes: i64,
     /// Of a scenario with cycles.
     cycles: Option<OverCycles>,
+    /// What makes its times and RSS other than they were without it.
+    distorted_by: Option<String>,
     /// What its first error is about.
     error: Option<String>,
 }
@@ -47,7 +49,8 @@ impl Summary {
         });
         Summary {
             cycles,
-            name: report.name.clone(),
+            name: format!("{}{}", report.name, report.mark()),
+            distorted_by: report.distorted_by(),
             rows_per_second: result.map(|result| result.rows_per_second.max(0.0).round() as u64),
             peak_bytes: report.peak_bytes(),
             page_cache_bytes: report.extremes.page_cache_bytes,
@@ -115,6 +118,8 @@ fn write_table(
             None => writeln!(out)?,
         }
     }
+    let by = summaries.iter().find_map(|one| one.distorted_by.as_deref());
+    instrumented::write_footnote(out, by, 2, layout)?;
     writeln!(out)
 }
 

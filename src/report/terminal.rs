@@ -13,7 +13,9 @@ use super::format::{bytes, count, nanoseconds, signed_bytes, unsigned_bytes};
 use super::layout::Layout;
 use super::style::{BAD, BOLD, DIM, GOOD, WARN};
 use super::tree::write_ledger;
-use super::{ScenarioReport, describe, phases, repeats, verdicts};
+use super::{
+    ScenarioReport, describe, heap_counters, instrumented, phases, profiled, repeats, verdicts,
+};
 use crate::record::{AbsentRecord, PhaseRecord, ScenarioRecord};
 use crate::workload::pragmas::took;
 
@@ -30,6 +32,7 @@ pub fn write(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) -> io
     for phase in phases_of_interest(&report.phases) {
         write_ledger(out, phase, layout)?;
     }
+    heap_counters::write(out, report, layout)?;
     writeln!(out)
 }
 
@@ -83,17 +86,19 @@ fn write_header(out: &mut dyn Write, report: &ScenarioReport, layout: Layout) ->
     writeln!(out, "{BOLD}{}{BOLD:#}", report.name)?;
     let peak = unsigned_bytes(report.peak_bytes());
     let growth = report.cycles.growth(Quantity::Rss).map(signed_bytes);
-    let growth = growth.map(|growth| format!("{BOLD}{growth}{BOLD:#} since the fill"));
+    let growth =
+        growth.map(|growth| format!("{BOLD}{growth}{BOLD:#}{} since the fill", report.mark()));
     let mut parts = Vec::new();
+    let mark = report.mark();
     if let Some(result) = &report.result {
         let rate = count(result.rows_per_second.max(0.0).round() as u64);
-        parts.push(format!("{BOLD}{rate} rows/s{BOLD:#}"));
-        parts.push(format!("peak {BOLD}{peak}{BOLD:#}"));
+        parts.push(format!("{BOLD}{rate} rows/s{BOLD:#}{mark}"));
+        parts.push(format!("peak {BOLD}{peak}{BOLD:#}{mark}"));
         parts.extend(growth);
-        parts.push(nanoseconds(report.elapsed_ns()));
+        parts.push(format!("{}{mark}", nanoseconds(report.elapsed_ns())));
         parts.push(format!("{} inserts", count(result.inserted)));
     } else if !report.phases.is_empty() {
-        parts.push(format!("peak {BOLD}{peak}{BOLD:#}"));
+        parts.push(format!("peak {BOLD}{peak}{BOLD:#}{mark}"));
         parts.extend(growth);
         parts.push("no result".to_owned());
     }
@@ -156,9 +161,13 @@ fn write_scenario(
     let (rust, sqlite) = (&scenario.rust_allocator, &scenario.sqlite_allocator);
     let allocators = format!("allocators: rust {rust}, sqlite {sqlite}, {route}");
     write_text(out, &allocators, DIM, layout)?;
+    instrumented::write_footnote(out, report.distorted_by().as_deref(), 2, layout)?;
     if rust == "dhat" {
-        let text = "instrumented: dhat slows the run down, and what it keeps is in instrument";
+        let text = "dhat slows the run down, and what it keeps is in instrument";
         write_text(out, text, WARN, layout)?;
+    }
+    if let Some(text) = profiled::words(&scenario.instruments) {
+        write_text(out, &text, DIM, layout)?;
     }
     write_page_cache(out, &report.extremes, scenario, layout)?;
     for pragma in &scenario.pragmas {

@@ -16,7 +16,9 @@ use crate::verdict::Probe;
 use crate::workload::pragmas::PragmaReadBack;
 use crate::workload::{Marks, Phase, Stopped};
 
+use super::heap_dump::HeapDump;
 use super::probes::Probing;
+use super::profiling::Profilers;
 use super::serving::Serving;
 use super::stop::{Stop, Why};
 use super::wire;
@@ -30,21 +32,23 @@ const BUFFER_BYTES: usize = 64 * 1024;
 /// The [`Marks`] of a testee: a ledger at each mark, a line for each ledger.
 pub(super) struct Recording<'a> {
     pub(super) scenario: &'a str,
-    started: Instant,
+    pub(super) started: Instant,
     pub(super) stop: Stop,
     pub(super) stopped_in: Option<Phase>,
     pub(super) probing: Probing,
+    pub(super) profilers: Profilers,
     /// Of a workload that is served over HTTP.
     pub(super) serving: Option<Serving>,
     observer: Option<Observer>,
     /// Waits for the PRAGMAs to be read back, or for whatever comes first.
-    described: Option<ScenarioRecord>,
+    pub(super) described: Option<ScenarioRecord>,
     /// Lines that come after `described`.
     held: Vec<PhaseRecord>,
     pub(super) span: Option<Span>,
     fill: Duration,
     cycle: Option<u32>,
     broken: Option<memory::Error>,
+    dump: HeapDump,
     progressed: Instant,
     growth: Growth,
     // Kept from mark to mark, so that a ledger finds them as the one before did.
@@ -113,13 +117,20 @@ impl Span {
 }
 
 impl<'a> Recording<'a> {
-    pub(super) fn new(scenario: &'a str, probing: Probing, stop: Stop, started: Instant) -> Self {
+    pub(super) fn new(
+        scenario: &'a str,
+        probing: Probing,
+        stop: Stop,
+        started: Instant,
+        dump: HeapDump,
+    ) -> Self {
         Recording {
             scenario,
             started,
             stop,
             stopped_in: None,
             probing,
+            profilers: Profilers::default(),
             serving: None,
             observer: None,
             described: None,
@@ -128,6 +139,7 @@ impl<'a> Recording<'a> {
             fill: Duration::ZERO,
             cycle: None,
             broken: None,
+            dump,
             progressed: started,
             growth: Growth::default(),
             terms: Vec::with_capacity(64),
@@ -239,7 +251,7 @@ impl<'a> Recording<'a> {
         span.readings += u32::from(!over);
         let elapsed = (now - span.began).saturating_sub(span.aside);
         let used = span.used(usage);
-        self.phase_line(PhaseRecord {
+        let record = PhaseRecord {
             scenario: self.scenario.to_owned(),
             phase: phase.to_string(),
             cycle: self.cycle,
@@ -257,7 +269,13 @@ impl<'a> Recording<'a> {
             rows: span.rows,
             ledger_ns,
             ledger,
-        });
+        };
+        self.profile_mark(&record);
+        self.phase_line(record);
+        self.tell_of_profiles();
+        if self.dump.is_due(!over) {
+            self.dump();
+        }
         if !over {
             span.put_aside(now, usage);
             self.span = Some(span);
@@ -283,6 +301,13 @@ impl<'a> Recording<'a> {
                 None
             }
         }
+    }
+
+    /// Lets dhat's profile be written as it is now.
+    fn dump(&mut self) {
+        let observer = self.observer.as_ref();
+        let alone = !observer.is_some_and(Observer::sees_shared_pages);
+        self.dump.write(alone);
     }
 
     /// Sends a phase, or holds it until its scenario is described, and keeps the room that its
@@ -363,8 +388,16 @@ impl Marks for Recording<'_> {
             self.stopped_in.get_or_insert(phase);
             return Err(Stopped);
         }
+        if self.dump.is_due(true) {
+            let (now, usage) = (Instant::now(), own_usage().unwrap_or_default());
+            self.dump();
+            if let Some(span) = &mut self.span {
+                span.put_aside(now, usage);
+            }
+        }
         if self.progressed.elapsed() >= PROGRESS_INTERVAL || done == total {
             self.progressed = Instant::now();
+            self.profile_tick();
             self.send(&Line::Progress(ProgressRecord {
                 phase: phase.to_string(),
                 cycle: self.cycle,

@@ -6,8 +6,10 @@
 //! [`service`] and the workers of `snapshot`: a thread has a stack and, under glibc, an arena, and
 //! both show in every ledger.
 
+pub mod heap_dump;
 mod marks;
 mod probes;
+pub mod profiling;
 pub mod service;
 mod serving;
 mod stop;
@@ -23,15 +25,17 @@ use serde::{Deserialize, Serialize};
 use crate::allocator::{self, RustAllocator, global};
 use crate::memory;
 use crate::memory::Observer;
-use crate::record::{AbsentRecord, Line, ResultRecord, ScenarioRecord};
+use crate::record::{AbsentRecord, Instrument, Line, ResultRecord, ScenarioRecord};
 use crate::scenario::{Scenario, Workload};
 use crate::workload::fault::{self, FaultReport};
 use crate::workload::insert::{self, InsertReport};
 use crate::workload::snapshot::SnapshotReport;
 use crate::workload::{self, Marks, Phase};
 
+use heap_dump::HeapDump;
 use marks::Recording;
 use probes::Probing;
+use profiling::{Profilers, Wish};
 pub use service::ServiceOptions;
 
 /// Exit code of a testee that was told to stop, and did.
@@ -51,8 +55,6 @@ pub struct Input {
     pub directory: PathBuf,
     /// The parent that this testee belongs to.
     pub harness_pid: u32,
-    /// Where dhat's heap profile goes, in a build with the feature `dhat-heap`.
-    pub heap_profile: PathBuf,
     /// For a workload that is asked for its cycles over HTTP; no other looks at it.
     #[serde(default)]
     pub service: ServiceOptions,
@@ -62,6 +64,9 @@ pub struct Input {
     /// Whether SQL is told with its literals.
     #[serde(default)]
     pub literals: bool,
+    /// What to sample, and where to.
+    #[serde(default)]
+    pub profiling: Wish,
 }
 
 /// Why a scenario ended early.
@@ -85,6 +90,8 @@ enum Error {
     #[error("cannot take ledgers: {0}")]
     Memory(#[from] memory::Error),
     #[error(transparent)]
+    Profiling(#[from] profiling::Error),
+    #[error(transparent)]
     Service(#[from] service::Error),
     #[error("the HTTP service has ended by itself")]
     ServiceEnded,
@@ -100,6 +107,7 @@ impl Error {
                 "route"
             }
             Error::Memory(_) | Error::Service(_) | Error::ServiceEnded => "io",
+            Error::Profiling(_) => "profile",
             Error::Workload(workload::Error::Write { .. }) => "io",
             Error::Workload(workload::Error::Sqlite { .. }) => "sqlite",
             Error::Workload(_) => "workload",
@@ -110,6 +118,8 @@ impl Error {
 /// The process, from its input to its exit code.
 pub fn main() -> ExitCode {
     let started = Instant::now();
+    // Before anything that it should see. Written when it is dropped, at the end of this function.
+    let dump = HeapDump::start();
     let (input, stop) = match stop::listen() {
         Ok(heard) => heard,
         Err(error) => {
@@ -117,20 +127,23 @@ pub fn main() -> ExitCode {
             return ExitCode::from(MISUSED);
         }
     };
-    // Written when it is dropped, at the end of this function.
-    #[cfg(feature = "dhat-heap")]
-    let _profiler = dhat::Profiler::builder()
-        .file_name(&input.heap_profile)
-        .build();
     let probing = Probing {
         on: input.probes,
         literals: input.literals,
     };
-    let mut recording = Recording::new(&input.scenario.name, probing, stop, started);
+    let mut recording = Recording::new(&input.scenario.name, probing, stop, started, dump);
     let code = match scenario(&input, &mut recording) {
-        Ok(()) => 0,
-        Err(Error::Workload(workload::Error::Stopped)) => recording.stopped(),
+        Ok(()) => {
+            recording.finish_profiles(false);
+            0
+        }
+        Err(Error::Workload(workload::Error::Stopped)) => {
+            let code = recording.stopped();
+            recording.finish_profiles(false);
+            code
+        }
         Err(error) => {
+            recording.finish_profiles(true);
             recording.tell(&error);
             FAILED
         }
@@ -144,7 +157,9 @@ pub fn main() -> ExitCode {
 
 fn scenario(input: &Input, recording: &mut Recording) -> Result<(), Error> {
     let scenario = &input.scenario;
+    recording.profilers = Profilers::start(&input.profiling, &scenario.name, input.literals)?;
     let mut described = prepare(scenario)?;
+    (described.instruments).extend(input.profiling.asked.instruments());
     let observer = Observer::new()?;
     described.absent = observer.absent().iter().map(absent).collect();
     recording.observe(observer, described);
@@ -201,6 +216,10 @@ fn prepare(scenario: &Scenario) -> Result<ScenarioRecord, Error> {
         sqlite_allocator: named("sqlite_allocator"),
         route_verified: true,
         route_evidence,
+        instruments: match global::has_dhat() {
+            true => vec![Instrument::Dhat],
+            false => Vec::new(),
+        },
         absent: Vec::new(),
         pid: std::process::id(),
         parameters,

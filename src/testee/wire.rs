@@ -1,9 +1,14 @@
 //! From the ledger that the program thinks in to the one that is written down.
 
+use crate::allocator::dhat_heap;
 use crate::memory::Ledger;
+use crate::memory::jemalloc::GlobalCounters;
 use crate::memory::ledger::{Beside, CgroupBytes};
 use crate::memory::sqlite::ConnectionStatus;
-use crate::record::{BesideRecord, CgroupRecord, ConnectionRecord, LedgerRecord, TermRecord};
+use crate::record::{
+    BesideRecord, CgroupRecord, ConnectionRecord, DhatRecord, JemallocRecord, LedgerRecord,
+    TermRecord,
+};
 
 /// A ledger on the wire, in the room that `terms` has.
 pub(super) fn ledger(ledger: &Ledger, mut terms: Vec<TermRecord>) -> LedgerRecord {
@@ -38,6 +43,31 @@ fn beside(beside: &Beside) -> BesideRecord {
         jemalloc_retained_bytes: beside.jemalloc_retained_bytes,
         glibc_arenas: beside.glibc_arenas,
         cgroup: beside.cgroup.as_ref().map(cgroup),
+        jemalloc: beside.jemalloc.as_ref().map(jemalloc),
+        dhat: beside.dhat.as_ref().map(dhat),
+    }
+}
+
+fn jemalloc(counters: &GlobalCounters) -> JemallocRecord {
+    JemallocRecord {
+        allocated_bytes: counters.allocated_bytes,
+        active_bytes: counters.active_bytes,
+        resident_bytes: counters.resident_bytes,
+    }
+}
+
+fn dhat(stats: &dhat_heap::Stats) -> DhatRecord {
+    DhatRecord {
+        current_bytes: stats.current_bytes,
+        current_blocks: stats.current_blocks,
+        peak_bytes: stats.peak_bytes,
+        peak_blocks: stats.peak_blocks,
+        total_bytes: stats.total_bytes,
+        total_blocks: stats.total_blocks,
+        before_live_bytes: stats.before.live_bytes,
+        before_live_blocks: stats.before.live_blocks,
+        before_total_bytes: stats.before.total_bytes,
+        before_total_blocks: stats.before.total_blocks,
     }
 }
 

@@ -6,21 +6,31 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Collector, CycleReading};
-use crate::record::{ReadError, Reader};
+use crate::record::{Line, ReadError, Reader};
 use crate::report::csv::field;
+use crate::report::instrumented::names;
 use crate::report::scenario_of;
 
 /// The file in a run directory.
 pub const FILE: &str = "cycles.csv";
 
+/// Whose a reading is.
+#[derive(Debug, Clone, Default)]
+pub struct Whose {
+    /// The scenario's name.
+    pub scenario: String,
+    /// What else was at work in its testee, as [`names`] writes it.
+    pub instruments: String,
+}
+
 /// The readings of a record with the names of their scenarios, in its order. Holds one cycle.
 #[derive(Debug)]
 pub struct Readings<R> {
     reader: Reader<R>,
-    scenario: String,
+    whose: Whose,
     collector: Collector,
     /// Made of the line that also ended the one before.
-    ahead: Option<(String, CycleReading)>,
+    ahead: Option<(Whose, CycleReading)>,
     over: bool,
 }
 
@@ -36,14 +46,14 @@ impl<R: BufRead> Readings<R> {
     pub fn of(reader: Reader<R>) -> Self {
         Readings {
             reader,
-            scenario: String::new(),
+            whose: Whose::default(),
             collector: Collector::default(),
             ahead: None,
             over: false,
         }
     }
 
-    fn step(&mut self) -> Result<Option<(String, CycleReading)>, ReadError> {
+    fn step(&mut self) -> Result<Option<(Whose, CycleReading)>, ReadError> {
         if let Some(reading) = self.ahead.take() {
             return Ok(Some(reading));
         }
@@ -52,14 +62,21 @@ impl<R: BufRead> Readings<R> {
                 continue;
             };
             let mut ended = None;
-            if scenario != self.scenario {
+            if scenario != self.whose.scenario {
                 let last = self.collector.end();
-                ended = last.map(|reading| (self.scenario.clone(), reading));
-                scenario.clone_into(&mut self.scenario);
+                let next = Whose {
+                    scenario: scenario.to_owned(),
+                    ..Whose::default()
+                };
+                let whose = std::mem::replace(&mut self.whose, next);
+                ended = last.map(|reading| (whose, reading));
                 self.collector = Collector::default();
             }
+            if let Line::Scenario(scenario) = &line {
+                self.whose.instruments = names(&scenario.instruments);
+            }
             let found = self.collector.line(&line);
-            let found = found.map(|reading| (self.scenario.clone(), reading));
+            let found = found.map(|reading| (self.whose.clone(), reading));
             // A scenario's first line ends no cycle of its own.
             if ended.is_some() {
                 self.ahead = found;
@@ -70,12 +87,12 @@ impl<R: BufRead> Readings<R> {
             }
         }
         let last = self.collector.end();
-        Ok(last.map(|reading| (self.scenario.clone(), reading)))
+        Ok(last.map(|reading| (self.whose.clone(), reading)))
     }
 }
 
 impl<R: BufRead> Iterator for Readings<R> {
-    type Item = Result<(String, CycleReading), ReadError>;
+    type Item = Result<(Whose, CycleReading), ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.over {
@@ -111,20 +128,20 @@ pub fn write_file(record: &Path) -> io::Result<Option<PathBuf>> {
 /// A header and a row for each reading, in bytes and nanoseconds.
 pub fn write_csv(
     out: &mut dyn Write,
-    readings: impl Iterator<Item = Result<(String, CycleReading), ReadError>>,
+    readings: impl Iterator<Item = Result<(Whose, CycleReading), ReadError>>,
 ) -> io::Result<()> {
     writeln!(
         out,
         "scenario,cycle,partial,rss_bytes,sqlite_live_bytes,retained_bytes,open_files,arenas,\
-         peak_rss_bytes,elapsed_ns,unattributed_bytes"
+         peak_rss_bytes,elapsed_ns,unattributed_bytes,instruments"
     )?;
     for item in readings {
-        let (scenario, one) = item.map_err(io::Error::other)?;
+        let (whose, one) = item.map_err(io::Error::other)?;
         let arenas = one.arenas.map(|arenas| arenas.to_string());
         writeln!(
             out,
-            "{},{},{},{},{},{},{},{},{},{},{}",
-            field(&scenario),
+            "{},{},{},{},{},{},{},{},{},{},{},{}",
+            field(&whose.scenario),
             one.cycle,
             one.partial,
             one.rss_bytes,
@@ -134,7 +151,8 @@ pub fn write_csv(
             arenas.unwrap_or_default(),
             one.peak_rss_bytes,
             one.elapsed_ns,
-            one.unattributed_bytes
+            one.unattributed_bytes,
+            whose.instruments
         )?;
     }
     Ok(())
@@ -144,7 +162,7 @@ pub fn write_csv(
 mod tests {
     use super::super::samples::{MIB, lines};
     use super::*;
-    use crate::record::{Line, Writer};
+    use crate::record::Writer;
 
     fn record(directory: &Path, lines: &[Line]) -> PathBuf {
         let path = directory.join("record.jsonl");
@@ -170,12 +188,13 @@ mod tests {
         assert!(rows[0].starts_with("scenario,cycle,partial,rss_bytes,"));
         let columns = rows[0].split(',').count();
         let last = rows[3].strip_prefix("\"snapshot-memory[a=1,b=2]\",2,false,");
-        let cells: Vec<i64> = last
+        // Nothing was at work in it, which the last column says.
+        let cells: Vec<i64> = (last.unwrap().strip_suffix(','))
             .unwrap()
             .split(',')
             .map(|n| n.parse().unwrap())
             .collect();
-        assert_eq!(cells.len() + 3, columns);
+        assert_eq!(cells.len() + 4, columns);
         assert_eq!(cells[0], 1500 * MIB);
         assert_eq!(cells[1..5], [551 * MIB, 940 * MIB, 4, 3]);
         assert_eq!(cells[6], 6_000_000_000);

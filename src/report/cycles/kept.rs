@@ -1,5 +1,6 @@
 //! What is kept of the cycles of one scenario, in the room of a thousand of them.
 
+use super::super::instrumented::distorting;
 use super::super::{bound_bytes, within_bound};
 use super::{Collector, CycleReading, Quantity};
 use crate::record::{Line, PhaseRecord};
@@ -22,6 +23,7 @@ pub struct Cycles {
     ranges: [Option<(i64, i64)>; Quantity::ALL.len()],
     peak_rss_bytes: u64,
     kinds: Vec<PhaseKind>,
+    distorted_by: Option<String>,
 }
 
 /// The phases of one name in all cycles, at their end.
@@ -109,6 +111,7 @@ impl Default for Cycles {
             ranges: [None; Quantity::ALL.len()],
             peak_rss_bytes: 0,
             kinds: Vec::new(),
+            distorted_by: None,
         }
     }
 }
@@ -118,6 +121,9 @@ impl Cycles {
     pub fn line(&mut self, line: &Line) {
         if let Some(reading) = self.collector.line(line) {
             self.keep(reading);
+        }
+        if let Line::Scenario(scenario) = line {
+            self.distorted_by = distorting(scenario);
         }
         let Line::Phase(phase) = line else { return };
         let repeats = phase.cycle.is_some_and(|cycle| cycle > 0);
@@ -179,6 +185,11 @@ impl Cycles {
     /// How many readings there were, cycle 0 and a partial one included.
     pub fn count(&self) -> u64 {
         self.count
+    }
+
+    /// What makes its times and RSS other than they were without it.
+    pub fn distorted_by(&self) -> Option<&str> {
+        self.distorted_by.as_deref()
     }
 
     /// The least and the most of a quantity over every complete cycle.

@@ -8,6 +8,7 @@ use anstyle::Style;
 use super::kept::{FIRST, LAST};
 use super::{CycleReading, Cycles, Quantity, export};
 use crate::report::format::{bytes, count, mebibytes, signed_count};
+use crate::report::instrumented::{MARK, write_footnote};
 use crate::report::layout::Layout;
 use crate::report::style::{BOLD, DIM, WARN};
 
@@ -273,13 +274,17 @@ fn grew(before: i64, after: i64) -> bool {
 
 impl Table<'_> {
     fn write_rss(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut distorting = self.series.iter();
+        let by = distorting.find_map(|one| one.cycles.distorted_by());
+        let mark = by.map_or("", |_| MARK);
         let of = self.headers.of.as_ref();
         let of = of.map_or(String::new(), |of| format!(" of {of}"));
         self.write_table(
             out,
             Quantity::Rss,
-            &format!("RSS after each cycle{of}, MiB"),
+            &format!("RSS{mark} after each cycle{of}, MiB"),
         )?;
+        write_footnote(out, by, INDENT, self.layout)?;
         for line in &self.headers.legend {
             self.note(out, line)?;
         }
