@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
 
-use runs::{Run, collapsed, signal, text};
+use serde_json::Value;
+
+use runs::{Killed, Run, collapsed, signal, text};
 
 /// Live bytes at the end by the frame at the root.
 fn by_statement(run: &Run, file: &str) -> BTreeMap<String, u64> {
@@ -58,6 +60,59 @@ fn the_leaking_statement_is_the_first_row() {
     assert_eq!(*instruments, expected);
 }
 
+/// What the raw profile says at the end of `fill`: SQLite's live bytes by its samples as they are, and counted.
+fn at_the_end_of_the_fill(run: &Run) -> (f64, f64) {
+    let mut sampled: BTreeMap<(u64, u64), f64> = BTreeMap::new();
+    for line in fs::read_to_string(run.file("heap.jsonl")).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        for site in line["sites"].as_array().into_iter().flatten() {
+            if site[2] == "sqlite" {
+                let place = (site[0].as_u64().unwrap(), site[1].as_u64().unwrap());
+                sampled.insert(place, site[4].as_f64().unwrap());
+            }
+        }
+        let moment = &line["moment"];
+        if moment["phase"] == "fill" && moment["reading"].is_null() {
+            let counted = line["exact"]["sqlite"]["now_bytes"].as_f64().unwrap();
+            return (sampled.values().sum(), counted);
+        }
+    }
+    panic!("no end of the fill");
+}
+
+#[test]
+fn live_bytes_are_those_that_sqlite_counts_also_before_they_are_scaled_to_it() {
+    let run = Run::new();
+    let rows = ["insert-leak-per-row", "--rows", "60000", "--quiet"];
+    let profile = ["--heap-profile", "--heap-interval", "16KiB"];
+    let allocator = ["--set", "sqlite_allocator=arena"];
+    let output = run.output(&[&rows[..], &profile, &allocator].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let record = fs::read_to_string(run.file("record.jsonl")).unwrap();
+    let lines = record
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap());
+    let fill = lines
+        .filter(|line: &Value| line["phase"] == "fill")
+        .find(|line| line["reading"].is_null())
+        .unwrap();
+    let terms = fill["ledger"]["terms"].as_array().unwrap();
+    let live = |owner: &str| {
+        let term = terms
+            .iter()
+            .find(|term| term["owner"] == owner && term["term"] == "live");
+        term.unwrap()["bytes"].as_f64().unwrap()
+    };
+    assert!(live("sqlite") > 1e8);
+    let within = |part: f64, of: f64, share: f64| (part / of - 1.0).abs() < share;
+    let (sampled, counted) = at_the_end_of_the_fill(&run);
+    assert_eq!(counted, live("sqlite"));
+    assert!(within(sampled, counted, 0.05), "{sampled} of {counted}");
+    let shown: u64 = by_statement(&run, "heap.end.collapsed").values().sum();
+    let both = live("sqlite") + live("rust");
+    assert!(within(shown as f64, both, 0.01), "{shown} of {both}");
+}
+
 #[test]
 fn literals_are_not_in_a_profile_unless_they_are_asked_for() {
     let run = Run::new();
@@ -83,10 +138,9 @@ fn literals_are_not_in_a_profile_unless_they_are_asked_for() {
     assert_eq!(quoted, None);
 }
 
-#[test]
-fn a_killed_testee_leaves_its_profile_until_then() {
-    let run = Run::new();
-    let mut running = run.start(&[
+/// A run that would go on for long, when there is something in its profile; and its testee.
+fn start_a_leak(run: &Run) -> (Killed, i32) {
+    let running = run.start(&[
         "insert-leak-per-row",
         "--rows",
         "3000000",
@@ -98,7 +152,14 @@ fn a_killed_testee_leaves_its_profile_until_then() {
     ]);
     let pid = run.scenario_line()["pid"].as_i64().unwrap();
     run.wait_for_sites("heap.jsonl", 5);
-    signal(pid as i32, "-KILL");
+    (running, pid as i32)
+}
+
+#[test]
+fn a_killed_testee_leaves_its_profile_until_then() {
+    let run = Run::new();
+    let (mut running, pid) = start_a_leak(&run);
+    signal(pid, "-KILL");
     assert_eq!(running.0.wait().unwrap().code(), Some(3));
     assert!(!collapsed(&run.file("heap.end.collapsed")).is_empty());
     assert!(run.file("heap.end.svg").exists());
@@ -107,21 +168,10 @@ fn a_killed_testee_leaves_its_profile_until_then() {
 #[test]
 fn a_run_that_was_killed_with_its_harness_leaves_a_profile_that_can_be_opened() {
     let run = Run::new();
-    let mut running = run.start(&[
-        "insert-leak-per-row",
-        "--rows",
-        "3000000",
-        "--heap-profile",
-        "--heap-interval",
-        "64KiB",
-        "--set",
-        "sqlite_allocator=arena",
-    ]);
-    let pid = run.scenario_line()["pid"].as_i64().unwrap();
-    run.wait_for_sites("heap.jsonl", 5);
+    let (mut running, pid) = start_a_leak(&run);
     // Stopped first, so that neither sees the other go.
     signal(running.0.id() as i32, "-STOP");
-    signal(pid as i32, "-KILL");
+    signal(pid, "-KILL");
     signal(running.0.id() as i32, "-KILL");
     running.0.wait().unwrap();
     assert!(!run.file("heap.end.svg").exists());
