@@ -69,4 +69,6 @@ pub mod scenario;
 pub mod testee;
 pub mod verdict;
 #[cfg(feature = "cli")]
+mod whole_file;
+#[cfg(feature = "cli")]
 pub mod workload;

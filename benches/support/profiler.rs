@@ -9,10 +9,8 @@ use std::time::Instant;
 
 use criterion::profiler::Profiler;
 use sqlite_membench::profile;
-use sqlite_membench::testee::profiling::CpuSampler;
+use sqlite_membench::testee::profiling::{CpuSampler, DEFAULT_HERTZ};
 
-/// Samples a second of CPU time: no multiple of what else comes often.
-const HERTZ: u32 = 199;
 const FILE: &str = "cpu.jsonl";
 
 /// Samples one benchmark after the other.
@@ -30,7 +28,7 @@ impl Profiler for InProcess {
             if file.exists() {
                 fs::remove_file(&file).map_err(|error| error.to_string())?;
             }
-            CpuSampler::start(&file, name, HERTZ).map_err(|error| error.to_string())
+            CpuSampler::start(&file, name, DEFAULT_HERTZ).map_err(|error| error.to_string())
         };
         match started() {
             Ok(sampler) => self.running = Some((sampler, Instant::now())),

@@ -11,10 +11,7 @@ use crate::harness::RunOptions;
 use crate::profile;
 use crate::record::HeapSource;
 use crate::scenario::{Scenario, units};
-use crate::testee::profiling::{Asked, HeapAsked, raw_files};
-
-/// Samples a second of CPU time, where nothing else is asked for: no multiple of what else comes often.
-const HERTZ: u32 = 199;
+use crate::testee::profiling::{Asked, DEFAULT_HERTZ, HeapAsked, raw_files};
 
 /// What `run` takes.
 #[derive(Debug, Clone, Copy, Args)]
@@ -83,7 +80,9 @@ impl Profiling {
                 source,
                 interval_bytes,
             }),
-            cpu_hertz: self.cpu_profile.then(|| self.cpu_hertz.unwrap_or(HERTZ)),
+            cpu_hertz: self
+                .cpu_profile
+                .then(|| self.cpu_hertz.unwrap_or(DEFAULT_HERTZ)),
         })
     }
 }

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -16,6 +15,7 @@ use super::files::{self, ESTIMATES, STAMP, Texts};
 use super::read::INVENTED;
 use super::{CRITERION_VERSION, Error, SCHEMA_VERSION, Unit, shape};
 use crate::environment::{environment, git_revision, rfc3339};
+use crate::whole_file;
 
 /// `membench.json`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -186,17 +186,11 @@ fn judged(directory: &Path, units: &BTreeMap<String, Unit>) -> Option<Judged> {
     })
 }
 
-/// Whole or not at all.
 fn put(directory: &Path, stamp: &Stamp) -> io::Result<()> {
-    let mut file = tempfile::Builder::new()
-        .prefix(".membench-")
-        // As any file; less what the umask takes. A temporary one would be its owner's alone.
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    serde_json::to_writer(&mut file, stamp)?;
-    file.write_all(b"\n")?;
-    file.persist(directory.join(STAMP))?;
-    Ok(())
+    whole_file::write(&directory.join(STAMP), |out| {
+        serde_json::to_writer(&mut *out, stamp)?;
+        out.write_all(b"\n")
+    })
 }
 
 fn remove(directory: &Path) -> io::Result<()> {

@@ -25,9 +25,8 @@ mod symbols;
 pub mod view;
 mod words;
 
-use std::fs::{OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::OpenOptions;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 pub use error::Error;
@@ -39,6 +38,8 @@ use raw::{Line, Source};
 use read::Raw;
 use svg::Caption;
 use view::{Named, Profile};
+
+use crate::whole_file;
 
 /// What [`finish`] made of a raw profile.
 #[derive(Debug, Clone)]
@@ -125,21 +126,7 @@ pub fn write_whole(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty());
-    let written = || {
-        let mut builder = tempfile::Builder::new();
-        // As any other file is made, less what the umask takes: a temporary one would be its owner's alone.
-        builder.permissions(Permissions::from_mode(0o666));
-        let file = builder.tempfile_in(directory.unwrap_or(Path::new(".")))?;
-        let mut out = BufWriter::new(file);
-        write(&mut out)?;
-        let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-        file.persist(path).map_err(|error| error.error)
-    };
-    written().map_err(Error::file(path, "write"))?;
-    Ok(())
+    whole_file::write(path, write).map_err(Error::file(path, "write"))
 }
 
 /// Appends the symbols to the raw profile, behind its last whole line.

@@ -1,8 +1,7 @@
 //! Every reading of a record, whatever its length: for JSON, and as `cycles.csv`.
 
-use std::fs::{File, Permissions};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Collector, CycleReading};
@@ -10,6 +9,7 @@ use crate::record::{Line, ReadError, Reader};
 use crate::report::csv::field;
 use crate::report::instrumented::names;
 use crate::report::scenario_of;
+use crate::whole_file;
 
 /// The file in a run directory.
 pub const FILE: &str = "cycles.csv";
@@ -111,17 +111,8 @@ pub fn write_file(record: &Path) -> io::Result<Option<PathBuf>> {
     if readings.peek().is_none() {
         return Ok(None);
     }
-    let directory = record.parent().unwrap_or(Path::new("."));
-    let path = directory.join(FILE);
-    let file = tempfile::Builder::new()
-        .prefix(".cycles")
-        .permissions(Permissions::from_mode(0o666))
-        .tempfile_in(directory)?;
-    let mut out = BufWriter::new(file);
-    write_csv(&mut out, readings)?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().sync_all()?;
-    file.persist_noclobber(&path)?;
+    let path = record.with_file_name(FILE);
+    whole_file::create(&path, |out| write_csv(out, readings))?;
     Ok(Some(path))
 }
 

@@ -21,6 +21,9 @@ use crate::profile::raw::{Header, Line, Module, SCHEMA_VERSION, Side, SiteValues
 use super::Error;
 use super::file::RawFile;
 
+/// Samples a second of CPU time, where nothing else is asked for: no multiple of what else comes often.
+pub const DEFAULT_HERTZ: u32 = 199;
+
 /// Samples until it is dropped. Its samples, some 70 MB of room, are in Rust's heap, and count there.
 pub struct CpuSampler {
     file: RawFile,

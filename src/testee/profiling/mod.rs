@@ -20,7 +20,7 @@ use crate::allocator;
 use crate::profile::raw::Moment;
 use crate::record::{HeapSource, Instrument};
 
-pub use cpu::CpuSampler;
+pub use cpu::{CpuSampler, DEFAULT_HERTZ};
 use jemalloc::Dumps;
 use sampled::Sampled;
 
