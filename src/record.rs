@@ -8,18 +8,25 @@
 
 mod instrument;
 mod read;
+pub mod schema;
+mod turn;
 mod write;
 
 pub use instrument::{DhatRecord, HeapSource, Instrument, Instrumented, refuse_instrumented};
-pub use read::{DecodeError, Decoded, Notes, ReadError, Reader, decode};
+pub use read::{DecodeError, Decoded, Input, Notes, ReadError, Reader, decode};
+pub use turn::{ProgramRecord, Side, TurnRecord};
 pub use write::{Sink, WriteError, Writer, encode};
 
 use std::borrow::Cow;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::memory::statements::Statements;
 use crate::verdict::{Judgement, Probe, Verdict};
+
+/// A record in its directory: as a run writes it, and as a recorded reference is kept.
+pub const FILES: [&str; 2] = ["record.jsonl", "record.jsonl.gz"];
 
 /// The version that this build writes.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -27,7 +34,7 @@ pub const SCHEMA_VERSION: u32 = 1;
 type Text = Cow<'static, str>;
 
 /// One term of a ledger.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TermRecord {
     /// `sqlite`, `rust`, `other_c`, `allocator`, `stacks`, `program`, `instrument`, `files`.
     pub owner: Text,
@@ -46,7 +53,7 @@ pub struct TermRecord {
 }
 
 /// A ledger on the wire.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LedgerRecord {
     /// Resident bytes, the kernel's word.
     pub rss_bytes: i64,
@@ -63,7 +70,7 @@ pub struct LedgerRecord {
 }
 
 /// What stands beside a ledger's identity.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BesideRecord {
     /// `Anonymous` of `smaps`: the part of RSS that no file backs.
     pub anonymous_bytes: u64,
@@ -100,7 +107,7 @@ pub struct BesideRecord {
 }
 
 /// All arenas of the bundled jemalloc together.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct JemallocRecord {
     /// `stats.allocated`
     pub allocated_bytes: u64,
@@ -111,7 +118,7 @@ pub struct JemallocRecord {
 }
 
 /// The cgroup of the testee: what a container's limit counts.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CgroupRecord {
     /// `memory.current`
     pub current_bytes: u64,
@@ -126,7 +133,7 @@ pub struct CgroupRecord {
 }
 
 /// One connection, from `sqlite3_db_status64`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ConnectionRecord {
     /// `CACHE_USED_SHARED`; wrong above 2 GiB, where SQLite's `int` overflows.
     pub page_cache_bytes: i64,
@@ -155,16 +162,19 @@ pub struct ConnectionRecord {
 /// [`Line::Progress`] beside them, which is shown and not recorded.
 // One is held at a time, and most of them are phases.
 #[allow(clippy::large_enum_variant)]
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Line {
     /// The first line of a record.
     Run(RunRecord),
     /// The machine and the software, once a run. An object: see `environment`.
-    Environment(serde_json::Map<String, serde_json::Value>),
+    Environment(
+        #[schemars(with = "schema::EnvironmentRecord")] serde_json::Map<String, serde_json::Value>,
+    ),
     /// A testee started its scenario.
     Scenario(ScenarioRecord),
     /// A testee serves HTTP and its database is filled. Not recorded.
+    #[schemars(skip)]
     Listening(ListeningRecord),
     /// A phase ended, or a reading was taken inside one.
     Phase(PhaseRecord),
@@ -174,31 +184,21 @@ pub enum Line {
     Verdict(VerdictRecord),
     /// The next scenario is another one with a remedy.
     Remedy(RemedyRecord),
+    /// A program whose testees the next scenarios are.
+    Program(ProgramRecord),
+    /// The next scenario is one of several executions of the same.
+    Turn(TurnRecord),
     /// What the workload left behind, verified.
     Result(ResultRecord),
     /// A scenario ended early, or a probe failed.
     Error(ErrorRecord),
     /// How far a phase is. Not recorded.
+    #[schemars(skip)]
     Progress(ProgressRecord),
 }
 
-/// The `kind` of every [`Line`].
-const KINDS: [&str; 11] = [
-    "run",
-    "environment",
-    "scenario",
-    "listening",
-    "phase",
-    "sample",
-    "verdict",
-    "remedy",
-    "result",
-    "error",
-    "progress",
-];
-
 /// `kind = run`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RunRecord {
     /// The run directory's name: UTC start and a short random part.
     pub run_id: String,
@@ -214,7 +214,7 @@ pub struct RunRecord {
 }
 
 /// `kind = scenario`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScenarioRecord {
     /// Unique in the run: the name, and the matrix's choices in brackets where there are several.
     pub scenario: String,
@@ -242,7 +242,7 @@ pub struct ScenarioRecord {
 
 /// A source that a testee does not have: its terms are missing, and what they would count is
 /// unattributed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AbsentRecord {
     /// The terms.
     pub what: String,
@@ -251,7 +251,7 @@ pub struct AbsentRecord {
 }
 
 /// One PRAGMA read back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PragmaRecord {
     /// 0 for the first connection of the pool.
     pub connection: u32,
@@ -266,7 +266,7 @@ pub struct PragmaRecord {
 }
 
 /// `kind = phase`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PhaseRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,
@@ -314,7 +314,7 @@ pub struct PhaseRecord {
 }
 
 /// `kind = sample`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SampleRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,
@@ -340,7 +340,7 @@ pub struct ListeningRecord {
 }
 
 /// `kind = verdict`
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VerdictRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,
@@ -354,7 +354,7 @@ pub struct VerdictRecord {
 }
 
 /// `kind = remedy`, before the `scenario` line that it is about.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RemedyRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,
@@ -367,7 +367,7 @@ pub struct RemedyRecord {
 }
 
 /// `kind = result`
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ResultRecord {
     /// See [`ScenarioRecord::scenario`].
     pub scenario: String,
@@ -409,7 +409,7 @@ pub struct ResultRecord {
 }
 
 /// `kind = error`
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorRecord {
     /// See [`ScenarioRecord::scenario`]; absent for an error of the harness itself.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,6 +14,7 @@ pub type Text = Cow<'static, str>;
 
 /// What kind of growth it is, or what is held by design.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// SQLite's live bytes and blocks rise, and nothing that SQLite holds by design does.
@@ -161,6 +162,7 @@ impl FromStr for Verdict {
 
 /// An action that gives memory back if a verdict is right. They run in this order, once each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
     /// `COMMIT` on each connection that has a transaction open.
@@ -221,6 +223,7 @@ impl fmt::Display for Probe {
 
 /// How sure a verdict is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Confidence {
     /// The probe said otherwise, or it was seen once, or in single jumps only.
@@ -245,6 +248,7 @@ impl Confidence {
 
 /// What a number of an [`Evidence`] counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// Bytes.
@@ -261,6 +265,7 @@ pub enum Unit {
 
 /// One number that a verdict rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Evidence {
     /// What it is the number of: `sqlite live, slope`.
     pub what: Text,
@@ -275,6 +280,7 @@ pub struct Evidence {
 
 /// What one probe gave back: the ledger before it less the ledger after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct GaveBack {
     /// What was done.
     pub probe: Probe,
@@ -290,6 +296,7 @@ pub struct GaveBack {
 
 /// One verdict, with what it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Finding {
     /// The verdict.
     pub verdict: Verdict,
@@ -315,6 +322,7 @@ pub struct Finding {
 
 /// All verdicts over one series.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Judgement {
     /// Largest first; empty where there is no verdict.
     pub findings: Vec<Finding>,

@@ -1,9 +1,12 @@
 //! Bad input: exit code 2, one message that names the thing, and nothing written.
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::path::Path;
 
 use assert_cmd::Command;
-use tempfile::TempDir;
+use records::TempDir;
 
 /// Runs in an empty directory, wants exit code 2 and every one of `words`, and nothing written.
 fn refused(arguments: &[&str], words: &[&str]) {

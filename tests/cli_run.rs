@@ -1,11 +1,14 @@
 //! `run` from outside: what it prints, where it writes, and standard output that is closed or full.
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use records::TempDir;
 use serde_json::Value;
-use tempfile::TempDir;
 
 fn run(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sqlite-membench"));

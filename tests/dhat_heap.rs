@@ -1,11 +1,14 @@
 //! A build with `dhat-heap` leaves a heap profile that sees into SQLite, has dhat's counters beside
 //! every ledger, and says everywhere that its numbers are instrumented.
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::path::PathBuf;
 
 use assert_cmd::Command;
+use records::TempDir;
 use serde_json::Value;
-use tempfile::TempDir;
 
 #[path = "dhat_heap/ends.rs"]
 mod ends;

@@ -1,15 +1,18 @@
 //! `diagnose` from outside: verdicts, probes, and remedies that were measured.
 #![cfg(feature = "cli")]
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use records::TempDir;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlite_membench::record::{Line, Reader};
-use tempfile::TempDir;
 
 fn diagnose(directory: &Path, arguments: &[&str]) -> Output {
     let temporary = directory.join("tmp");

@@ -1,10 +1,13 @@
 //! Faults with a known answer: each gets its verdict and no other, whatever its size.
 #![cfg(feature = "cli")]
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::process::Command;
 
+use records::TempDir;
 use serde_json::Value;
-use tempfile::TempDir;
 
 /// Every scenario of the set, with its verdict.
 fn judged(arguments: &[&str]) -> Vec<Value> {

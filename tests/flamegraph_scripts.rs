@@ -126,7 +126,7 @@ fn perf_is_permitted(place: &Path) -> bool {
 
 #[test]
 fn a_cpu_flamegraph_is_by_perf_where_that_is_permitted() {
-    let place = tempfile::tempdir().unwrap();
+    let place = runs::TempDir::new().unwrap();
     let arguments = ["insert-10m", "--rows", "300000", "--no-probes"];
     let more = ["--sampler", "perf", "--set", "sqlite_allocator=system"];
     let ran = run("flamegraph", &[arguments, more].concat(), place.path());
@@ -150,7 +150,7 @@ fn a_cpu_flamegraph_is_by_perf_where_that_is_permitted() {
 
 #[test]
 fn a_cpu_flamegraph_needs_no_perf() {
-    let place = tempfile::tempdir().unwrap();
+    let place = runs::TempDir::new().unwrap();
     let (tools, output) = (place.path().join("bin"), place.path().join("a.svg"));
     fs::create_dir(&tools).unwrap();
     let arguments = [
@@ -178,7 +178,7 @@ fn a_cpu_flamegraph_needs_no_perf() {
 
 #[test]
 fn a_heap_flamegraph_is_of_an_arena_and_at_the_peak() {
-    let place = tempfile::tempdir().unwrap();
+    let place = runs::TempDir::new().unwrap();
     let arguments = [
         "insert-leak-per-row",
         "--rows",

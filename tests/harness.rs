@@ -2,6 +2,9 @@
 //! last complete line, and no process and no database file is left.
 #![cfg(feature = "cli")]
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::fs;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
@@ -10,9 +13,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use records::TempDir;
 use rustix::process::{Pid, Signal, kill_process};
 use sqlite_membench::record::{ErrorRecord, Line, PhaseRecord, Reader};
-use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 /// More than any machine inserts before a test has looked.
@@ -27,7 +30,7 @@ struct Place {
 
 impl Place {
     fn new() -> Place {
-        let root = tempfile::tempdir().unwrap();
+        let root = TempDir::new().unwrap();
         let temporary = root.path().join("tmp");
         fs::create_dir(&temporary).unwrap();
         Place {

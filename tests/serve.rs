@@ -1,5 +1,8 @@
 //! `serve` from outside: many clients at once, clients that leave, and every way to its end.
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,11 +12,11 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use records::TempDir;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlite_membench::report::bound_bytes;
 use sqlite_membench::workload::snapshot::content::content_hash;
-use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 

@@ -1,15 +1,18 @@
 //! Whatever ends a cycle early, what was recorded stays, and no process and no file is left.
 #![cfg(feature = "cli")]
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use records::TempDir;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
-use tempfile::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

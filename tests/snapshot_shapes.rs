@@ -1,13 +1,16 @@
 //! The reported growth at a tenth of its size: which variant grows, how, and in which term.
 #![cfg(feature = "cli")]
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use records::TempDir;
 use sqlite_membench::record::{LedgerRecord, Line, PhaseRecord, Reader, ResultRecord};
 use sqlite_membench::report::within_bound;
-use tempfile::TempDir;
 
 const CYCLES: usize = 8;
 const WORKERS: usize = 4;

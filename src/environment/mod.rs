@@ -19,6 +19,11 @@ pub use available::{Available, available_memory};
 pub use calendar::rfc3339;
 pub use software::git_revision;
 
+/// What a harness and a testee of two builds have to agree on: what the one writes to the other's standard
+/// input, the lines that come back, and the exit codes. One more whenever a testee of the build before would
+/// misunderstand, or be misunderstood.
+pub const TESTEE_PROTOCOL: u32 = 1;
+
 /// Where the kernel's files are: `/`, or a directory that stands in for it.
 #[derive(Debug, Clone)]
 struct Root(PathBuf);

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use serde_json::{Map, Value, json};
 
 use super::{Root, put};
+use crate::allocator::global;
 
 /// What this program is made of.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ impl Software {
     pub(super) fn provenance(&self, map: &mut Map<String, Value>) {
         put(map, "libc", self.libc.clone());
         map.insert("suite_version".into(), env!("CARGO_PKG_VERSION").into());
+        map.insert("testee_protocol".into(), super::TESTEE_PROTOCOL.into());
         put(map, "git_revision", git_revision());
         put(map, "rustc", option_env!("SQLITE_MEMBENCH_RUSTC_VERSION"));
         put(
@@ -51,6 +53,7 @@ impl Software {
             "build_target",
             option_env!("SQLITE_MEMBENCH_BUILD_TARGET"),
         );
+        put(map, "dhat_heap", global::has_dhat().then_some(true));
         let mut sqlite = Map::new();
         sqlite.insert("version".into(), rusqlite::version().into());
         put(&mut sqlite, "source_id", self.sqlite_source_id.clone());

@@ -267,6 +267,8 @@ impl<'a> Supervision<'a> {
             | Line::Environment(_)
             | Line::Sample(_)
             | Line::Verdict(_)
+            | Line::Program(_)
+            | Line::Turn(_)
             | Line::Remedy(_) => {}
         }
         Ok(())

@@ -18,6 +18,7 @@ use super::sqlite::Connection;
 
 /// Statements of one SQL text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(schemars::JsonSchema))]
 pub struct Statements {
     /// The SQL, its literals replaced by `?`; absent for those that SQLite made itself, such as a
     /// blob handle's.

@@ -1,12 +1,13 @@
 //! Profilers in a testee: what they are called in the record, what dhat counts, and why numbers of a
 //! run with one may not be compared.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::ScenarioRecord;
 
 /// A profiler in the testee.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "name", rename_all = "kebab-case")]
 pub enum Instrument {
     /// dhat's allocator serves Rust, in a build with the feature `dhat-heap`.
@@ -41,7 +42,7 @@ impl Instrument {
 }
 
 /// Who samples allocations.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HeapSource {
     /// `allocator::sampler`: both sides, with the SQL that was running.
@@ -62,7 +63,7 @@ impl std::fmt::Display for Instrument {
 }
 
 /// dhat's counters at a ledger: the blocks that it knows, in bytes asked for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DhatRecord {
     /// Live bytes.
     pub current_bytes: u64,

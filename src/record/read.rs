@@ -1,15 +1,19 @@
 //! Reading a record line by line, in memory bounded by its longest line.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
+use flate2::bufread::MultiGzDecoder;
 use serde::Deserialize;
 
-use super::{KINDS, Line, SCHEMA_VERSION};
+use super::{Line, SCHEMA_VERSION};
 
 /// A line longer than this is none of ours.
 const LINE_LIMIT_BYTES: u64 = 16 * 1024 * 1024;
+/// Of a file, at once.
+const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Why a line could not be understood.
 #[derive(Debug, thiserror::Error)]
@@ -75,18 +79,10 @@ pub enum Decoded {
 }
 
 #[derive(Deserialize)]
-struct Header {
+struct Header<'a> {
     schema_version: u64,
-    kind: String,
-}
-
-#[derive(Deserialize)]
-struct Versioned {
-    /// Named here so that it does not end up in an environment's map.
-    #[serde(rename = "schema_version")]
-    _schema_version: u64,
-    #[serde(flatten)]
-    line: Line,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
 }
 
 /// The line in `bytes`, with or without its line end.
@@ -97,11 +93,36 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded, DecodeError> {
         found if found > u64::from(SCHEMA_VERSION) => return Err(DecodeError::Newer { found }),
         _ => {}
     }
-    if !KINDS.contains(&header.kind.as_str()) {
-        return Ok(Decoded::UnknownKind(header.kind));
-    }
-    let versioned: Versioned = serde_json::from_slice(bytes)?;
-    Ok(Decoded::Line(Box::new(versioned.line)))
+    Ok(match line(&header.kind, bytes)? {
+        Some(line) => Decoded::Line(Box::new(line)),
+        None => Decoded::UnknownKind(header.kind.into_owned()),
+    })
+}
+
+/// By its kind straight into its type: [`Line`]'s own way of finding the kind out would keep every
+/// value of the line in between. `None` for an unknown kind.
+fn line(kind: &str, bytes: &[u8]) -> Result<Option<Line>, serde_json::Error> {
+    use serde_json::from_slice;
+    Ok(Some(match kind {
+        "run" => Line::Run(from_slice(bytes)?),
+        "environment" => {
+            let mut map: serde_json::Map<String, serde_json::Value> = from_slice(bytes)?;
+            map.retain(|key, _| key != "schema_version" && key != "kind");
+            Line::Environment(map)
+        }
+        "scenario" => Line::Scenario(from_slice(bytes)?),
+        "listening" => Line::Listening(from_slice(bytes)?),
+        "phase" => Line::Phase(from_slice(bytes)?),
+        "sample" => Line::Sample(from_slice(bytes)?),
+        "verdict" => Line::Verdict(from_slice(bytes)?),
+        "remedy" => Line::Remedy(from_slice(bytes)?),
+        "program" => Line::Program(from_slice(bytes)?),
+        "turn" => Line::Turn(from_slice(bytes)?),
+        "result" => Line::Result(from_slice(bytes)?),
+        "error" => Line::Error(from_slice(bytes)?),
+        "progress" => Line::Progress(from_slice(bytes)?),
+        _ => return Ok(None),
+    }))
 }
 
 /// What a [`Reader`] passed over.
@@ -126,15 +147,30 @@ pub struct Reader<R> {
     over: bool,
 }
 
-impl Reader<BufReader<File>> {
-    /// The record at `path`.
+/// A record's file, compressed or not.
+pub type Input = Box<dyn BufRead>;
+
+impl Reader<Input> {
+    /// The record at `path`, which may be gzipped: by its first bytes, not by its name.
+    ///
+    /// # Errors
+    /// The file cannot be opened or read.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         let name = path.display().to_string();
-        match File::open(path) {
-            Ok(file) => Ok(Reader::over(BufReader::new(file), &name)),
+        match open(path) {
+            Ok(input) => Ok(Reader::over(input, &name)),
             Err(cause) => Err(ReadError::Io { name, cause }),
         }
     }
+}
+
+fn open(path: &Path) -> io::Result<Input> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+    Ok(match file.fill_buf()?.starts_with(&GZIP) {
+        true => Box::new(BufReader::new(MultiGzDecoder::new(file))),
+        false => Box::new(file),
+    })
 }
 
 impl<R: BufRead> Reader<R> {
@@ -452,12 +488,25 @@ mod tests {
         ]
     }
 
+    /// See [`line_schema`](crate::record::schema::line_schema).
+    fn schema() -> &'static jsonschema::Validator {
+        static SCHEMA: std::sync::OnceLock<jsonschema::Validator> = std::sync::OnceLock::new();
+        SCHEMA.get_or_init(|| {
+            jsonschema::validator_for(&crate::record::schema::line_schema()).unwrap()
+        })
+    }
+
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(lines in prop::collection::vec(line(), 0..8)) {
+        fn what_is_written_validates_and_is_read_back(lines in prop::collection::vec(line(), 0..8)) {
             let mut bytes = Vec::new();
             for line in &lines {
                 encode(line, &mut bytes).unwrap();
+            }
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+                let value = serde_json::from_slice(line).unwrap();
+                let valid = schema().validate(&value);
+                prop_assert!(valid.is_ok(), "{}: {value}", valid.unwrap_err());
             }
             let back: Vec<Line> =
                 Reader::over(bytes.as_slice(), "r").collect::<Result<_, _>>().unwrap();

@@ -4,8 +4,7 @@
 //! made of it: a run of any length is held in memory nowhere.
 
 use std::cell::RefCell;
-use std::fs::File;
-use std::io::{self, BufReader, Write};
+use std::io::{self, Write};
 use std::iter::Peekable;
 use std::path::Path;
 
@@ -15,7 +14,7 @@ use serde::{Serialize, Serializer};
 use super::cycles::CycleReading;
 use super::cycles::export::{Readings, Whose};
 use super::{ScenarioReport, scenario_of};
-use crate::record::{Instrument, Line, Reader, ResultRecord, VerdictRecord};
+use crate::record::{Input, Instrument, Line, Reader, ResultRecord, TurnRecord, VerdictRecord};
 use crate::verdict::Judgement;
 
 #[derive(Serialize)]
@@ -28,6 +27,9 @@ struct Run<'a> {
 #[derive(Serialize)]
 struct Scenario<'a> {
     name: &'a str,
+    /// Absent where everything ran once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    turn: Option<&'a TurnRecord>,
     parameters: &'a serde_json::Map<String, serde_json::Value>,
     /// What else was at work in the testee: where one of them is dhat or the CPU profile, times and RSS
     /// are not those of a run without it.
@@ -51,6 +53,7 @@ impl<'a> Scenario<'a> {
         let error = report.errors.first();
         Scenario {
             name: &report.name,
+            turn: report.turn.as_ref(),
             parameters: &report.parameters,
             instruments: (report.scenario.as_ref()).map_or(&[], |one| one.instruments.as_slice()),
             phases: Phases {
@@ -60,6 +63,7 @@ impl<'a> Scenario<'a> {
             cycles: Cycles {
                 scenario: &report.name,
                 readings,
+                as_far_as_readable: lines.borrow().as_far_as_readable,
             },
             verdict: report.verdict.as_ref().map(Verdict::of),
             result: report.result.as_ref(),
@@ -102,9 +106,11 @@ struct Error<'a> {
 
 /// A record, read once from its begin to its end.
 struct Lines {
-    reader: Reader<BufReader<File>>,
+    reader: Reader<Input>,
     /// Read already, and of the next scenario.
     ahead: Option<Line>,
+    /// What cannot be read is where it ends.
+    as_far_as_readable: bool,
 }
 
 /// The phases of one scenario, which stand together in a record.
@@ -118,7 +124,10 @@ impl Serialize for Phases<'_> {
         let mut phases = serializer.serialize_seq(None)?;
         let mut lines = self.lines.borrow_mut();
         while let Some(line) = lines.ahead.take().map(Ok).or_else(|| lines.reader.next()) {
-            let line = line.map_err(S::Error::custom)?;
+            let line = match line {
+                Err(_) if lines.as_far_as_readable => break,
+                line => line.map_err(S::Error::custom)?,
+            };
             match scenario_of(&line) {
                 Some(scenario) if scenario != self.scenario => {
                     lines.ahead = Some(line);
@@ -135,12 +144,13 @@ impl Serialize for Phases<'_> {
 }
 
 /// The readings of a record, which is read a second time for them: they stand behind the phases.
-type Ahead = Peekable<Readings<BufReader<File>>>;
+type Ahead = Peekable<Readings<Input>>;
 
 /// The readings of one scenario, which stand together in a record.
 struct Cycles<'a> {
     scenario: &'a str,
     readings: &'a RefCell<Ahead>,
+    as_far_as_readable: bool,
 }
 
 /// Says whose it is, so that the readings of all scenarios can be laid together.
@@ -160,7 +170,10 @@ impl Serialize for Cycles<'_> {
                 .map_or(true, |(whose, _)| whose.scenario == self.scenario)
         };
         while let Some(item) = readings.next_if(ours) {
-            let (_, reading) = item.map_err(S::Error::custom)?;
+            let (_, reading) = match item {
+                Err(_) if self.as_far_as_readable => break,
+                item => item.map_err(S::Error::custom)?,
+            };
             let scenario = self.scenario;
             cycles.serialize_element(&Cycle { scenario, reading })?;
         }
@@ -177,9 +190,32 @@ pub fn write(
     reports: &[ScenarioReport],
     record: &Path,
 ) -> io::Result<()> {
+    write_run(out, run_id, environment, reports, record, false)
+}
+
+/// The same of a record that may not be readable to its end: of what stands before.
+pub fn write_readable(
+    out: &mut dyn Write,
+    run_id: &str,
+    environment: &serde_json::Map<String, serde_json::Value>,
+    reports: &[ScenarioReport],
+    record: &Path,
+) -> io::Result<()> {
+    write_run(out, run_id, environment, reports, record, true)
+}
+
+fn write_run(
+    out: &mut dyn Write,
+    run_id: &str,
+    environment: &serde_json::Map<String, serde_json::Value>,
+    reports: &[ScenarioReport],
+    record: &Path,
+    as_far_as_readable: bool,
+) -> io::Result<()> {
     let lines = RefCell::new(Lines {
         reader: Reader::open(record).map_err(io::Error::other)?,
         ahead: None,
+        as_far_as_readable,
     });
     let readings = Readings::open(record).map_err(io::Error::other)?;
     let readings = RefCell::new(readings.peekable());

@@ -8,7 +8,8 @@
 use crate::analysis::{Series, judge};
 use crate::memory::statements::Statements;
 use crate::record::{
-    ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord, VerdictRecord,
+    ErrorRecord, LedgerRecord, Line, PhaseRecord, ResultRecord, ScenarioRecord, TurnRecord,
+    VerdictRecord,
 };
 use crate::scenario::Scenario;
 use crate::verdict::Verdict;
@@ -32,6 +33,10 @@ pub mod summary;
 pub mod terminal;
 mod tree;
 pub mod verdicts;
+
+/// A scenario has some ten phases that do not repeat. Of a record that has more than this of anything,
+/// what stands in the middle is left out, so that nothing grows with it.
+const MOST: usize = 200;
 
 /// What a run had to say about one scenario.
 #[derive(Debug, Clone, Default)]
@@ -57,12 +62,15 @@ pub struct ScenarioReport {
     pub cycles: Cycles,
     /// What its ledgers show; absent until it was judged.
     pub verdict: Option<VerdictRecord>,
+    /// Of several executions: which one it is.
+    pub turn: Option<TurnRecord>,
     /// What the probe `finalize` found, largest first.
     pub not_finalized: Vec<Statements>,
     series: series::Collector,
     elapsed_ns: u64,
     last_reading: Option<PhaseRecord>,
     over_bound: Vec<String>,
+    left_out: u64,
 }
 
 /// An error for a person: messages are whole, and some begin with what they are about.
@@ -88,9 +96,14 @@ fn scenario_of(line: &Line) -> Option<&str> {
         Line::Sample(record) => Some(&record.scenario),
         Line::Verdict(record) => Some(&record.scenario),
         Line::Remedy(record) => Some(&record.scenario),
+        Line::Turn(record) => Some(&record.scenario),
         Line::Result(record) => Some(&record.scenario),
         Line::Error(record) => record.scenario.as_deref(),
-        Line::Run(_) | Line::Environment(_) | Line::Listening(_) | Line::Progress(_) => None,
+        Line::Run(_)
+        | Line::Environment(_)
+        | Line::Program(_)
+        | Line::Listening(_)
+        | Line::Progress(_) => None,
     }
 }
 
@@ -132,19 +145,24 @@ impl ScenarioReport {
             }
             Line::Phase(phase) => {
                 self.last_reading = None;
-                self.not_finalized.extend_from_slice(&phase.statements);
+                let room = MOST.saturating_sub(self.not_finalized.len());
+                let statements = phase.statements.iter().take(room);
+                self.not_finalized.extend(statements.cloned());
                 self.end_phase(phase.clone());
             }
             Line::Sample(sample) => {
                 self.peak_sample_bytes = self.peak_sample_bytes.max(sample.rss_bytes);
             }
             Line::Result(result) => self.result = Some(result.clone()),
-            Line::Error(error) => self.errors.push(error.clone()),
+            Line::Error(error) if self.errors.len() < MOST => self.errors.push(error.clone()),
+            Line::Error(_) => self.left_out += 1,
             Line::Run(_)
             | Line::Environment(_)
             | Line::Listening(_)
             | Line::Progress(_)
+            | Line::Program(_)
             | Line::Remedy(_) => {}
+            Line::Turn(turn) => self.turn = Some(turn.clone()),
             Line::Verdict(verdict) => self.verdict = Some(verdict.clone()),
         }
     }
@@ -156,6 +174,14 @@ impl ScenarioReport {
             reading.partial = true;
             self.end_phase(reading);
         }
+    }
+
+    /// Without what can be read again in the record: for very many that are kept until the end.
+    pub fn slim(&mut self) {
+        self.phases = Vec::new();
+        self.cycles = Cycles::default();
+        self.series = series::Collector::default();
+        self.last_reading = None;
     }
 
     /// What the ledgers seen so far show. `expected` is what the scenario's declaration says.
@@ -178,7 +204,16 @@ impl ScenarioReport {
             let other = |one: &PhaseRecord| repeats(one) && one.cycle != phase.cycle;
             self.phases.retain(|one| !other(one));
         }
+        if self.phases.len() == MOST {
+            self.phases.remove(MOST / 2);
+            self.left_out += 1;
+        }
         self.phases.push(phase);
+    }
+
+    /// Phases that do not repeat, and errors, of which there were too many to keep.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// Of all phases together.
@@ -212,7 +247,7 @@ impl ScenarioReport {
             None => format!("after {name}"),
             Some(_) => format!("inside {name}"),
         };
-        if !self.over_bound.contains(&moment) {
+        if self.over_bound.len() < MOST && !self.over_bound.contains(&moment) {
             self.over_bound.push(moment);
         }
     }
@@ -399,6 +434,25 @@ mod tests {
         assert_eq!(report.elapsed_ns(), 2_000_000_000 * (2 + 3 * 299));
         assert_eq!(report.peak_bytes(), (859 + 524) << 20);
         assert_eq!(report.cycles.count(), 300);
+    }
+
+    #[test]
+    fn of_very_many_phases_the_first_and_the_last_are_kept_and_the_others_counted() {
+        let mut report = ScenarioReport::default();
+        for at_ns in 0..10_000 {
+            let phase = PhaseRecord {
+                at_ns,
+                ..samples::phase("fill", 0)
+            };
+            report.line(&Line::Phase(phase));
+        }
+        report.ended();
+        let phases = &report.phases;
+        assert_eq!(
+            (phases.len(), report.left_out()),
+            (MOST, 10_000 - MOST as u64)
+        );
+        assert_eq!((phases[0].at_ns, phases[MOST - 1].at_ns), (0, 9_999));
     }
 
     #[test]

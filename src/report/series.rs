@@ -81,7 +81,9 @@ impl Collector {
             "close" => Some(Probe::Close),
             _ => phase.probe,
         };
-        if let Some(probe) = probe {
+        if let Some(probe) = probe
+            && self.series.probes.len() < super::MOST
+        {
             self.series.probes.push(Probed {
                 probe,
                 before: self.before,

@@ -46,7 +46,8 @@ const FAILED: u8 = 1;
 const MISUSED: u8 = 2;
 
 /// What a testee is handed: one line on its standard input. After it, `stop REASON` ends it in
-/// order, and the end of the input says that the harness is gone.
+/// order, and the end of the input says that the harness is gone. A change that another build would not
+/// understand is one of [`TESTEE_PROTOCOL`](crate::environment::TESTEE_PROTOCOL).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Input {
     /// What to run.

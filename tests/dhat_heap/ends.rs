@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tempfile::TempDir;
 
 use super::profile::Profile;
+use super::records::TempDir;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

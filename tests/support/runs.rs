@@ -7,7 +7,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
+
+#[path = "records.rs"]
+mod records;
+
+pub use records::TempDir;
 
 /// A run directory that goes with the test.
 pub struct Run {

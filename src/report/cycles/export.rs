@@ -1,11 +1,10 @@
 //! Every reading of a record, whatever its length: for JSON, and as `cycles.csv`.
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Write};
+use std::io::{self, BufRead, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Collector, CycleReading};
-use crate::record::{Line, ReadError, Reader};
+use crate::record::{Input, Line, ReadError, Reader};
 use crate::report::csv::field;
 use crate::report::instrumented::names;
 use crate::report::scenario_of;
@@ -34,7 +33,7 @@ pub struct Readings<R> {
     over: bool,
 }
 
-impl Readings<BufReader<File>> {
+impl Readings<Input> {
     /// Of the record at `path`.
     pub fn open(path: &Path) -> Result<Self, ReadError> {
         Reader::open(path).map(Readings::of)
