@@ -18,6 +18,7 @@ mod pace;
 mod profile;
 mod profiling;
 mod progress;
+mod report;
 mod run;
 mod run_dir;
 mod serve;
@@ -28,8 +29,8 @@ mod watcher;
 pub enum Exit {
     /// Everything was done.
     Done,
-    /// A gate failed under `--strict`: the remainder of a ledger is over its bound, or a scenario got
-    /// another verdict than it expects.
+    /// A gate failed: under `--strict` the remainder of a ledger is over its bound, or a scenario got
+    /// another verdict than it expects; in a comparison the new one is worse.
     Gate,
     /// Bad usage, or a scenario that cannot be used; nothing was written.
     Usage,
@@ -87,13 +88,15 @@ struct Cli {
     command: Option<Command>,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 a gate failed (--strict), 2 bad usage or bad \
-scenario, 3 a testee failed or output could not be written, 130 interrupted.";
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 a gate failed (--strict) or the new one is worse (compare, --pairs), \
+2 bad usage or bad scenario, 3 a testee failed or output could not be written, 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run scenarios and show who owns the memory
     Run(Box<run::Arguments>),
+    /// Write what a run has left as a page for people, or for other programs
+    Report(report::Arguments),
     /// Say what kind of growth a scenario shows, and measure which remedy works
     Diagnose(Box<diagnose::Arguments>),
     /// Show the scenarios, built in and from --scenarios DIR
@@ -143,6 +146,7 @@ pub fn main() -> ExitCode {
         Some(Command::List(arguments)) => list::run(&arguments),
         Some(Command::Profile(arguments)) => profile::run(&arguments),
         Some(Command::Env(arguments)) => env::run(&arguments),
+        Some(Command::Report(arguments)) => report::run(&arguments),
         None => Err(Failure::usage(anyhow::anyhow!(
             "a command is missing; see --help"
         ))),

@@ -4,9 +4,11 @@
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+use std::path::Path;
 
 use super::instrumented::names;
-use crate::record::{Line, PhaseRecord, ReadError};
+use super::scenario_of;
+use crate::record::{Line, PhaseRecord, ReadError, Reader};
 
 /// The names of the columns.
 pub fn write_header(out: &mut dyn Write) -> io::Result<()> {
@@ -22,28 +24,63 @@ pub fn write(
     out: &mut dyn Write,
     lines: impl Iterator<Item = Result<Line, ReadError>>,
 ) -> io::Result<()> {
-    let mut last_reading = None;
-    let mut instruments = String::new();
+    let mut rows = Rows::default();
     for line in lines {
-        let phase = match line.map_err(io::Error::other)? {
-            Line::Phase(phase) => phase,
-            Line::Scenario(scenario) => {
-                instruments = names(&scenario.instruments);
-                continue;
-            }
-            _ => continue,
-        };
-        if phase.reading.is_some() {
-            last_reading = Some(phase);
-        } else {
-            last_reading = None;
-            write_phase(out, &phase, &instruments)?;
-        }
+        rows.line(out, line.map_err(io::Error::other)?)?;
     }
-    last_reading.map_or(Ok(()), |mut reading| {
-        reading.partial = true;
-        write_phase(out, &reading, &instruments)
-    })
+    rows.end(out)
+}
+
+/// The names of the columns, and the rows of every scenario of the record at `path`. Of a record that
+/// cannot be read to its end, what stands before.
+///
+/// # Errors
+/// Those of `out`, and of opening the record.
+pub fn write_record(out: &mut dyn Write, path: &Path) -> io::Result<()> {
+    let lines = Reader::open(path).map_err(io::Error::other)?;
+    write_header(out)?;
+    let mut rows = Rows::default();
+    let mut current = String::new();
+    for line in lines.map_while(Result::ok) {
+        let Some(scenario) = scenario_of(&line) else {
+            continue;
+        };
+        if scenario != current {
+            scenario.clone_into(&mut current);
+            std::mem::take(&mut rows).end(out)?;
+        }
+        rows.line(out, line)?;
+    }
+    rows.end(out)
+}
+
+/// What a scenario's rows need of its lines before them.
+#[derive(Default)]
+struct Rows {
+    last_reading: Option<PhaseRecord>,
+    instruments: String,
+}
+
+impl Rows {
+    fn line(&mut self, out: &mut dyn Write, line: Line) -> io::Result<()> {
+        match line {
+            Line::Phase(phase) if phase.reading.is_some() => self.last_reading = Some(phase),
+            Line::Phase(phase) => {
+                self.last_reading = None;
+                write_phase(out, &phase, &self.instruments)?;
+            }
+            Line::Scenario(scenario) => self.instruments = names(&scenario.instruments),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn end(self, out: &mut dyn Write) -> io::Result<()> {
+        self.last_reading.map_or(Ok(()), |mut reading| {
+            reading.partial = true;
+            write_phase(out, &reading, &self.instruments)
+        })
+    }
 }
 
 /// `unattributed` has a row like any term.

@@ -18,19 +18,25 @@ use extremes::Extremes;
 
 pub mod csv;
 pub mod cycles;
+pub mod export;
 pub mod extremes;
 pub mod format;
+pub mod gathered;
 mod heap_counters;
 pub mod instrumented;
 pub mod json;
 pub mod layout;
+pub mod markdown;
+pub mod page;
 mod phases;
+pub mod plot;
 mod profiled;
 pub mod remedies;
 pub mod series;
 mod style;
 pub mod summary;
 pub mod terminal;
+pub mod timeline;
 mod tree;
 pub mod verdicts;
 

@@ -10,15 +10,20 @@ use super::tree::mark_of;
 use super::{ScenarioReport, instrumented, repeats, within_bound};
 use crate::record::PhaseRecord;
 
-struct Row {
-    name: String,
-    elapsed_ns: u64,
-    rss_bytes: i64,
-    peak_rss_bytes: u64,
-    live_bytes: Option<i64>,
-    unattributed_bytes: i64,
-    within_bound: bool,
+/// One row.
+pub(super) struct Row {
+    pub name: String,
+    pub elapsed_ns: u64,
+    pub rss_bytes: i64,
+    pub peak_rss_bytes: u64,
+    pub live_bytes: Option<i64>,
+    pub unattributed_bytes: i64,
+    pub within_bound: bool,
 }
+
+/// What `×` behind a name says.
+pub(super) const OF_MANY: &str =
+    "×: the median time, the highest peak, RSS and SQLite live after the last";
 
 impl Row {
     fn of(phase: &PhaseRecord) -> Self {
@@ -55,7 +60,7 @@ impl Row {
 }
 
 /// The phases before the first cycle, the kinds of the cycles', what was stopped, and the rest.
-fn rows(report: &ScenarioReport) -> Vec<Row> {
+pub(super) fn rows(report: &ScenarioReport) -> Vec<Row> {
     let first = report.phases.iter().position(repeats);
     let (before, rest) = report.phases.split_at(first.unwrap_or(report.phases.len()));
     let once = |phase: &&PhaseRecord| !repeats(phase) || phase.partial;
@@ -154,8 +159,7 @@ pub(super) fn write(
         writeln!(out, " {}", mark_of(row.within_bound))?;
     }
     if report.cycles.kinds().iter().any(|kind| kind.count > 1) {
-        let text = "×: the median time, the highest peak, RSS and SQLite live after the last";
-        let mut lines = layout.wrapped(text, 2).into_iter();
+        let mut lines = layout.wrapped(OF_MANY, 2).into_iter();
         lines.try_for_each(|line| writeln!(out, "  {DIM}{line}{DIM:#}"))?;
     }
     instrumented::write_footnote(out, report.distorted_by().as_deref(), 2, layout)

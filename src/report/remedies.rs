@@ -63,7 +63,7 @@ impl Ran {
         })
     }
 
-    fn measured(&self) -> Measured {
+    pub(super) fn measured(&self) -> Measured {
         Measured {
             peak_bytes: self.peak_rss_bytes,
             end_bytes: self.end_rss_bytes,
@@ -73,7 +73,7 @@ impl Ran {
 }
 
 /// Of an even number the mean of the middle two; 0 of none.
-fn median<T>(all: &[T], number: impl Fn(&T) -> f64) -> f64 {
+pub(super) fn median<T>(all: &[T], number: impl Fn(&T) -> f64) -> f64 {
     let mut numbers: Vec<f64> = all.iter().map(number).collect();
     numbers.sort_by(f64::total_cmp);
     match numbers.len() {
@@ -84,7 +84,7 @@ fn median<T>(all: &[T], number: impl Fn(&T) -> f64) -> f64 {
 }
 
 /// Cycles a second by the median cycle, or rows a second over the fill, stopped or not.
-fn throughput(report: &ScenarioReport) -> f64 {
+pub(super) fn throughput(report: &ScenarioReport) -> f64 {
     if let Some(elapsed_ns) = report.cycles.elapsed_ns() {
         return 1e9 / (elapsed_ns as f64).max(1.0);
     }
@@ -199,7 +199,7 @@ impl Diagnosed {
 }
 
 /// `-3 %`
-fn percent(ratio: f64) -> String {
+pub(super) fn percent(ratio: f64) -> String {
     format!("{:+.0} %", 100.0 * (ratio - 1.0))
 }
 

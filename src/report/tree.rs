@@ -22,18 +22,23 @@ const OWNERS: [(&str, AnsiColor); 8] = [
     ("files", AnsiColor::BrightBlue),
 ];
 
+/// `at its end`, `at its fullest, after 500,000 rows`
+fn when(phase: &PhaseRecord) -> String {
+    match (phase.reading, phase.rows) {
+        _ if phase.partial => "when it was stopped".to_owned(),
+        (None, _) => "at its end".to_owned(),
+        (Some(reading), None) => format!("at its fullest, reading {reading}"),
+        (Some(_), Some(rows)) => format!("at its fullest, after {} rows", count(rows)),
+    }
+}
+
 pub(super) fn write_ledger(
     out: &mut dyn Write,
     phase: &PhaseRecord,
     layout: Layout,
 ) -> io::Result<()> {
     let ledger = &phase.ledger;
-    let when = match (phase.reading, phase.rows) {
-        _ if phase.partial => "when it was stopped".to_owned(),
-        (None, _) => "at its end".to_owned(),
-        (Some(reading), None) => format!("at its fullest, reading {reading}"),
-        (Some(_), Some(rows)) => format!("at its fullest, after {} rows", count(rows)),
-    };
+    let when = when(phase);
     let cycle = match phase.cycle {
         Some(cycle) if cycle > 0 => format!(" of cycle {}", count(u64::from(cycle))),
         _ => String::new(),
@@ -45,17 +50,8 @@ pub(super) fn write_ledger(
     for line in layout.wrapped(&title, 2) {
         writeln!(out, "  {line}")?;
     }
-    for (owner, color) in OWNERS {
-        write_owner(out, ledger, owner, color.on_default(), layout)?;
-    }
-    let unknown = ledger.terms.iter().map(|term| term.owner.as_ref());
-    let mut unknown: Vec<&str> = unknown
-        .filter(|owner| !OWNERS.iter().any(|(known, _)| known == owner))
-        .collect();
-    unknown.sort_unstable();
-    unknown.dedup();
-    for owner in unknown {
-        write_owner(out, ledger, owner, Style::new(), layout)?;
+    for branch in branches(ledger) {
+        write_branch(out, &branch, ledger.rss_bytes, layout)?;
     }
     let unattributed = ledger.unattributed_bytes;
     let style = if within_bound(ledger) { DIM } else { BAD };
@@ -86,32 +82,54 @@ pub(super) fn mark_of(within_bound: bool) -> String {
     }
 }
 
+/// An owner or one of its terms, as deep in the tree as it stands.
+#[derive(Debug)]
+pub(super) struct Branch<'a> {
+    /// 0 for an owner.
+    pub depth: usize,
+    /// Lines that lead to it: `│ ├ `.
+    pub guides: String,
+    /// The owner's or the term's.
+    pub name: &'a str,
+    /// Of an owner, the sum of its terms that count.
+    pub bytes: i64,
+    /// Where the number was read; of an owner nowhere.
+    pub source: Option<&'a str>,
+}
+
+/// The owners of a ledger that have anything, each with its terms below it and their splits below
+/// those. `unattributed` is not among them.
+pub(super) fn branches(ledger: &LedgerRecord) -> Vec<Branch<'_>> {
+    let mut unknown: Vec<&str> = (ledger.terms.iter())
+        .map(|term| term.owner.as_ref())
+        .filter(|owner| !OWNERS.iter().any(|(known, _)| known == owner))
+        .collect();
+    unknown.sort_unstable();
+    unknown.dedup();
+    let owners = OWNERS.iter().map(|(owner, _)| *owner).chain(unknown);
+    let mut found = Vec::new();
+    owners.for_each(|owner| see_owner(&mut found, ledger, owner));
+    found
+}
+
 /// An owner's sum, and below it its terms with their splits.
-fn write_owner(
-    out: &mut dyn Write,
-    ledger: &LedgerRecord,
-    owner: &str,
-    style: Style,
-    layout: Layout,
-) -> io::Result<()> {
+fn see_owner<'a>(found: &mut Vec<Branch<'a>>, ledger: &'a LedgerRecord, owner: &'a str) {
     let terms: Vec<&TermRecord> = ledger
         .terms
         .iter()
         .filter(|term| term.owner == owner && term.bytes != 0)
         .collect();
     if terms.is_empty() {
-        return Ok(());
+        return;
     }
-    let total: i64 = terms
-        .iter()
-        .filter(|term| term.counts)
-        .map(|term| term.bytes)
-        .sum();
-    writeln!(
-        out,
-        "  {}",
-        row(owner, total, ledger.rss_bytes, style, layout)
-    )?;
+    let counted = terms.iter().filter(|term| term.counts);
+    found.push(Branch {
+        depth: 0,
+        guides: String::new(),
+        name: owner,
+        bytes: counted.map(|term| term.bytes).sum(),
+        source: None,
+    });
     let has_parent = |term: &TermRecord| {
         let parent = term.within.as_deref();
         parent.is_some_and(|parent| terms.iter().any(|other| other.term == parent))
@@ -121,56 +139,66 @@ fn write_owner(
         .copied()
         .filter(|term| !has_parent(term))
         .collect();
-    let tree = Tree {
-        all: &terms,
-        rss_bytes: ledger.rss_bytes,
-        bar: layout.bar(),
-    };
-    tree.write(out, &roots, &mut String::new())
+    see_level(found, &terms, &roots, &mut String::new());
 }
 
-/// The terms of one owner.
-struct Tree<'a> {
-    all: &'a [&'a TermRecord],
-    rss_bytes: i64,
-    /// Columns left free below the owner's bar.
-    bar: usize,
-}
-
-impl Tree<'_> {
-    /// One level; `indent` holds the lines of the levels above.
-    fn write(
-        &self,
-        out: &mut dyn Write,
-        level: &[&TermRecord],
-        indent: &mut String,
-    ) -> io::Result<()> {
-        const DEEPEST: usize = 8;
-        for (index, term) in level.iter().enumerate() {
-            let last = index + 1 == level.len();
-            let name = format!("{indent}{} {}", if last { "└" } else { "├" }, term.term);
-            let size = bytes(term.bytes);
-            let share = share(term.bytes, self.rss_bytes);
-            writeln!(
-                out,
-                "  {DIM}{name:<NAME$}{DIM:#}{:bar$}{size:>SIZE$}{share:>9}",
-                "",
-                bar = self.bar
-            )?;
-            let within = |other: &&&TermRecord| {
-                other.within.as_deref() == Some(term.term.as_ref()) && other.term != term.term
-            };
-            let splits: Vec<&TermRecord> = self.all.iter().filter(within).copied().collect();
-            // A record is input: a term that is within itself must not be followed for ever.
-            if indent.chars().count() < DEEPEST {
-                let before = indent.len();
-                indent.push_str(if last { "  " } else { "│ " });
-                self.write(out, &splits, indent)?;
-                indent.truncate(before);
-            }
+/// One level; `indent` holds the lines of the levels above.
+fn see_level<'a>(
+    found: &mut Vec<Branch<'a>>,
+    all: &[&'a TermRecord],
+    level: &[&'a TermRecord],
+    indent: &mut String,
+) {
+    const DEEPEST: usize = 8;
+    for (index, term) in level.iter().enumerate() {
+        let last = index + 1 == level.len();
+        found.push(Branch {
+            depth: indent.chars().count() / 2 + 1,
+            guides: format!("{indent}{} ", if last { "└" } else { "├" }),
+            name: &term.term,
+            bytes: term.bytes,
+            source: Some(&term.source),
+        });
+        let within = |other: &&&TermRecord| {
+            other.within.as_deref() == Some(term.term.as_ref()) && other.term != term.term
+        };
+        let splits: Vec<&TermRecord> = all.iter().filter(within).copied().collect();
+        // A record is input: a term that is within itself must not be followed for ever.
+        if indent.chars().count() < DEEPEST {
+            let before = indent.len();
+            indent.push_str(if last { "  " } else { "│ " });
+            see_level(found, all, &splits, indent);
+            indent.truncate(before);
         }
-        Ok(())
     }
+}
+
+fn write_branch(
+    out: &mut dyn Write,
+    branch: &Branch<'_>,
+    rss_bytes: i64,
+    layout: Layout,
+) -> io::Result<()> {
+    let Branch {
+        depth,
+        guides,
+        name,
+        bytes: part,
+        ..
+    } = branch;
+    if *depth == 0 {
+        let known = OWNERS.iter().find(|(owner, _)| owner == name);
+        let style = known.map_or(Style::new(), |(_, color)| color.on_default());
+        return writeln!(out, "  {}", row(name, *part, rss_bytes, style, layout));
+    }
+    let name = format!("{guides}{name}");
+    let (size, share) = (bytes(*part), share(*part, rss_bytes));
+    let bar = layout.bar();
+    writeln!(
+        out,
+        "  {DIM}{name:<NAME$}{DIM:#}{:bar$}{size:>SIZE$}{share:>9}",
+        ""
+    )
 }
 
 fn row(name: &str, part: i64, whole: i64, style: Style, layout: Layout) -> String {

@@ -112,7 +112,7 @@ pub fn write_statements(
 }
 
 /// `sqlite live, slope +2.1 KiB a cycle [+2.0 KiB, +2.2 KiB]`
-fn number(evidence: &Evidence, per: &str) -> String {
+pub(super) fn number(evidence: &Evidence, per: &str) -> String {
     let Evidence {
         what,
         value,
@@ -145,7 +145,7 @@ fn number(evidence: &Evidence, per: &str) -> String {
 }
 
 /// `5,000 × INSERT ... : 10.4 MiB`
-fn these(statements: &Statements) -> String {
+pub(super) fn these(statements: &Statements) -> String {
     let sql = statements.sql.as_deref();
     let sql = sql.unwrap_or("(made by SQLite itself: an open blob handle)");
     let busy = match statements.busy {
@@ -156,7 +156,8 @@ fn these(statements: &Statements) -> String {
     format!("not finalized: {times} × {sql}: {size}{busy}")
 }
 
-fn what_it_did(back: &GaveBack) -> String {
+/// `probe: malloc_trim(0) gave back 174.6 MiB of RSS`
+pub(super) fn what_it_did(back: &GaveBack) -> String {
     let rss = match back.rss_bytes {
         lost @ ..0 => format!("took {}", bytes(-lost)),
         back => format!("gave back {} of RSS", bytes(back)),

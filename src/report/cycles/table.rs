@@ -102,7 +102,7 @@ impl Headers {
 
 /// Without what all of `names` have in common: the scenario, where a matrix varies one, or the
 /// workload.
-fn shortened<'a>(names: &[&'a str]) -> (Option<String>, Vec<&'a str>) {
+pub(in crate::report) fn shortened<'a>(names: &[&'a str]) -> (Option<String>, Vec<&'a str>) {
     let parts = |name: &&'a str| name.strip_suffix(']')?.split_once('[');
     let choices: Option<Vec<(&str, &str)>> = names.iter().map(parts).collect();
     if let Some(choices) = choices
@@ -123,12 +123,14 @@ fn width(text: &str) -> usize {
 
 /// The cycles that have a row.
 #[derive(Debug, PartialEq, Eq)]
-struct Rows {
-    cycles: Vec<u32>,
-    left_out: u64,
+pub(in crate::report) struct Rows {
+    pub cycles: Vec<u32>,
+    /// Cycles that have none.
+    pub left_out: u64,
 }
 
-fn rows(series: &[&Series]) -> Rows {
+/// Every cycle of `series`, or the first, the last and some between.
+pub(in crate::report) fn rows(series: &[&Series]) -> Rows {
     let readings = series.iter().flat_map(|one| one.cycles.readings());
     let mut cycles: Vec<u32> = readings.map(|reading| reading.cycle).collect();
     cycles.sort_unstable();
@@ -212,7 +214,7 @@ impl Quantity {
         }
     }
 
-    fn title(self) -> String {
+    pub(in crate::report) fn title(self) -> String {
         let unit = if self.is_bytes() { ", MiB" } else { "" };
         format!("{}{unit}", self.name())
     }
@@ -221,14 +223,14 @@ impl Quantity {
         !matches!(self, Quantity::OpenFiles | Quantity::Arenas)
     }
 
-    fn cell(self, value: i64) -> String {
+    pub(in crate::report) fn cell(self, value: i64) -> String {
         match self.is_bytes() {
             true => mebibytes(value),
             false => count(value.unsigned_abs()),
         }
     }
 
-    fn signed(self, value: i64) -> String {
+    pub(in crate::report) fn signed(self, value: i64) -> String {
         match self.is_bytes() {
             true if value > 0 => format!("+{}", mebibytes(value)),
             true => mebibytes(value),
@@ -267,7 +269,7 @@ fn within_a_thousandth((least, most): (i64, i64)) -> bool {
 }
 
 /// By more than a tenth, and by enough to count.
-fn grew(before: i64, after: i64) -> bool {
+pub(in crate::report) fn grew(before: i64, after: i64) -> bool {
     let more = after - before;
     more > 10 * MIB && more.saturating_mul(10) > before
 }
