@@ -24,6 +24,7 @@
 //! # }
 //! ```
 
+pub mod compare;
 mod judge;
 pub mod moment;
 pub mod remedy;

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 
 mod common;
+mod compare;
 mod diagnose;
 mod diagnosis;
 mod env;
@@ -97,6 +98,8 @@ enum Command {
     Run(Box<run::Arguments>),
     /// Write what a run has left as a page for people, or for other programs
     Report(report::Arguments),
+    /// Compare two runs, and exit with 1 where the second is worse
+    Compare(compare::Arguments),
     /// Say what kind of growth a scenario shows, and measure which remedy works
     Diagnose(Box<diagnose::Arguments>),
     /// Show the scenarios, built in and from --scenarios DIR
@@ -147,6 +150,7 @@ pub fn main() -> ExitCode {
         Some(Command::Profile(arguments)) => profile::run(&arguments),
         Some(Command::Env(arguments)) => env::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments),
+        Some(Command::Compare(arguments)) => compare::run(&arguments),
         None => Err(Failure::usage(anyhow::anyhow!(
             "a command is missing; see --help"
         ))),

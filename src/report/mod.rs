@@ -16,6 +16,7 @@ use crate::verdict::Verdict;
 use cycles::Cycles;
 use extremes::Extremes;
 
+pub mod comparison;
 pub mod csv;
 pub mod cycles;
 pub mod export;
