@@ -1,6 +1,9 @@
 //! What gives memory back, tried by a testee after its last cycle or at its limit, as its record
 //! tells it. Each test is a run of its own, and this executable is the testee too.
 
+#[path = "support/records.rs"]
+mod records;
+
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -61,7 +64,7 @@ const PROBES: Asked = Asked {
 
 impl Ran {
     fn of(scenario: &str, settings: &[&str], asked: Asked) -> Ran {
-        let directory = tempfile::tempdir().unwrap();
+        let directory = records::TempDir::new().unwrap();
         let out = directory.path().join("run");
         let settings = settings.iter().map(|one| Setting::parse(one).unwrap());
         let selection = Selection {
@@ -84,7 +87,8 @@ impl Ran {
             argv: Vec::new(),
             run_id: "probes".into(),
             started_utc: "2000-01-01T00:00:00Z".into(),
-            environment: serde_json::Map::new(),
+            environment: sqlite_membench::environment::environment(),
+            programs: Vec::new(),
         };
         let interrupt = asked.interrupt;
         let outcome = harness::run(&scenarios, &options, &mut Looking { interrupt }).unwrap();

@@ -194,6 +194,7 @@ impl Common {
             run_id: identity.run_id,
             started_utc: identity.started_utc,
             environment: environment(),
+            programs: Vec::new(),
         })
     }
 

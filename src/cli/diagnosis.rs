@@ -46,7 +46,7 @@ impl Diagnosis {
         Diagnosis {
             base,
             rounds,
-            progress: Progress::new(quiet),
+            progress: Progress::live(quiet),
             first: None,
             candidates: Vec::new(),
             left_out: Vec::new(),
@@ -221,8 +221,9 @@ impl Watcher for Diagnosis {
     }
 
     fn line(&mut self, line: &Line) {
+        self.progress.line(line);
         match (line, &mut self.current) {
-            (Line::Progress(progress), _) => self.progress.update(progress),
+            (Line::Progress(_), _) => {}
             (_, Some(report)) => report.line(line),
             (Line::Error(error), None) => complain(format_args!("{}", describe(error))),
             (_, None) => {}

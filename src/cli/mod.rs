@@ -7,22 +7,28 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
+mod against;
 mod common;
 mod compare;
 mod diagnose;
 mod diagnosis;
 mod env;
 mod fit;
+mod generate;
 mod list;
+mod live;
 mod output;
 mod pace;
+mod pairs;
 mod profile;
 mod profiling;
 mod progress;
 mod report;
 mod run;
 mod run_dir;
+mod screen;
 mod serve;
+mod turns;
 mod watcher;
 
 /// How a command ends.
@@ -110,6 +116,10 @@ enum Command {
     Profile(Box<profile::Arguments>),
     /// Show what is recorded about this machine, and what cannot be measured here and why
     Env(env::Arguments),
+    /// Write a shell's completions to standard output
+    Completions(generate::Completions),
+    /// Write the manual page to standard output
+    Man(generate::Man),
 }
 
 /// How `list`, `env` and `diagnose` write.
@@ -151,6 +161,8 @@ pub fn main() -> ExitCode {
         Some(Command::Env(arguments)) => env::run(&arguments),
         Some(Command::Report(arguments)) => report::run(&arguments),
         Some(Command::Compare(arguments)) => compare::run(&arguments),
+        Some(Command::Completions(arguments)) => generate::completions(&arguments),
+        Some(Command::Man(arguments)) => generate::man(&arguments),
         None => Err(Failure::usage(anyhow::anyhow!(
             "a command is missing; see --help"
         ))),

@@ -26,6 +26,8 @@ const CYCLE_SECONDS: f64 = 2.0;
 pub(super) struct Pace {
     started: Instant,
     quiet: bool,
+    /// So many testees run of each scenario before the next one's.
+    sides: u32,
     inserts: u32,
     /// Of all snapshots, at scale 1 on the machine of the constants.
     snapshot_seconds: f64,
@@ -62,11 +64,17 @@ impl Pace {
         Ok(Some(Pace {
             started: Instant::now(),
             quiet,
+            sides: 1,
             inserts,
             snapshot_seconds,
             most,
             chosen: None,
         }))
+    }
+
+    /// Both sides of a comparison run at one scale, and a round takes twice the time.
+    pub(super) fn for_pairs(self) -> Self {
+        Pace { sides: 2, ..self }
     }
 
     /// `scenario` is about to be started.
@@ -82,7 +90,7 @@ impl Pace {
     }
 
     fn choose(&mut self) -> f64 {
-        let scale = self.scale_after(self.started.elapsed());
+        let scale = self.scale_after(self.started.elapsed() / self.sides);
         self.chosen = Some(scale);
         if !self.quiet {
             complain(format_args!(
@@ -93,7 +101,7 @@ impl Pace {
         scale
     }
 
-    /// The inserts have taken `elapsed`.
+    /// The inserts have taken `elapsed`, once.
     fn scale_after(&self, elapsed: Duration) -> f64 {
         let slower = elapsed.as_secs_f64() / (f64::from(self.inserts) * INSERT_SECONDS);
         let left = BUDGET.saturating_sub(elapsed).as_secs_f64();
@@ -183,6 +191,17 @@ mod tests {
         assert_eq!(after(34.4), 0.2);
         assert_eq!(after(8.0), 1.0);
         assert_eq!(after(1000.0), 0.02);
+    }
+
+    #[test]
+    fn of_two_that_are_compared_each_has_half_of_the_time_that_both_took() {
+        let pace = pace();
+        let alone = pace.scale_after(Duration::from_secs(30));
+        let paired = pace.for_pairs();
+        assert_eq!(
+            paired.scale_after(Duration::from_secs(60) / paired.sides),
+            alone
+        );
     }
 
     #[test]

@@ -49,6 +49,19 @@ enum Source {
 }
 
 impl Profiling {
+    /// A profile is of one execution, and of all of one run in turns there would be as many profiles.
+    pub(super) fn refuse_several(&self) -> anyhow::Result<()> {
+        let option = match (self.heap_profile, self.cpu_profile) {
+            (Some(_), _) => "--heap-profile",
+            (None, true) => "--cpu-profile",
+            (None, false) => return Ok(()),
+        };
+        bail!(
+            "{option}: a profile is of one execution, and takes time that would be measured; profile \
+             in a run of its own, without --repeat and --pairs"
+        )
+    }
+
     /// What it comes to for these scenarios, or why it cannot be had.
     pub(super) fn asked(&self, scenarios: &[Scenario]) -> anyhow::Result<Asked> {
         let interval_bytes = (self.heap_interval).unwrap_or(sampler::DEFAULT_INTERVAL_BYTES);

@@ -1,142 +1,133 @@
-//! Progress bars on standard error, and only where that is a terminal.
+//! What is said of a scenario while it runs, on standard error: on a terminal its ledger as bars, which
+//! go when it is over; elsewhere a line now and then.
 
-use std::fmt::Write;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 
-use crate::record::ProgressRecord;
-use crate::report::format::{count, nanoseconds};
+use super::live::Live;
+use super::output::complain;
+use super::screen::{Screen, Size};
+use crate::record::Line;
 
-/// Rate and time left of the phase that runs.
+/// Between two times that a terminal is written to.
+const REDRAW: Duration = Duration::from_millis(125);
+/// Between two lines where there is no terminal.
+const TELL: Duration = Duration::from_secs(5);
+
+/// See the module.
 #[derive(Debug)]
 pub(super) struct Progress {
-    shown: bool,
-    name: String,
-    /// The phase and cycle that the bar is of, and whether it has an end.
-    of: Option<(String, Option<u32>, bool)>,
-    bar: Option<ProgressBar>,
+    to: To,
+    live: Option<Live>,
+    screen: Screen,
+    /// The last time that something was written.
+    written: Option<Instant>,
 }
 
-/// With `UNIT` for what is counted.
-const BAR: &str = "{prefix}\n  {msg:<6} {wide_bar} {human_pos}/{human_len} UNIT {rate}";
-/// Where nobody knows how many there will be.
-const SPINNER: &str = "{prefix}\n  {msg:<6} {spinner} {human_pos} UNIT {rate}";
-
-/// Rows or pages a second over the phase so far, and the time left at that rate; nothing of it too soon.
-fn write_rate(state: &ProgressState, out: &mut dyn Write) {
-    let seconds = state.elapsed().as_secs_f64();
-    if seconds < 0.5 || state.pos() == 0 {
-        return;
-    }
-    let rate = state.pos() as f64 / seconds;
-    let _ = write!(out, "{}/s", count(rate as u64));
-    if let Some(length) = state.len() {
-        let left = length.saturating_sub(state.pos()) as f64 / rate;
-        let left = nanoseconds((left * 1e9) as u64);
-        let _ = write!(out, ", {left} left");
-    }
+/// Where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum To {
+    Nobody,
+    Terminal,
+    Lines,
 }
 
 impl Progress {
+    /// On a terminal only.
     pub(super) fn new(quiet: bool) -> Self {
-        let shown = !quiet && std::io::stderr().is_terminal();
+        let mut progress = Progress::live(quiet);
+        if progress.to == To::Lines {
+            progress.to = To::Nobody;
+        }
+        progress
+    }
+
+    /// Where there is no terminal, as lines.
+    pub(super) fn live(quiet: bool) -> Self {
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let to = match std::io::stderr().is_terminal() && !is_dumb {
+            _ if quiet => To::Nobody,
+            true => To::Terminal,
+            false => To::Lines,
+        };
         Progress {
-            shown,
-            name: String::new(),
-            of: None,
-            bar: None,
+            to,
+            live: None,
+            screen: Screen::default(),
+            written: None,
         }
     }
 
-    /// Begins a scenario; its bar appears with its first phase that counts rows.
-    pub(super) fn start(&mut self, name: &str) {
+    /// Begins a scenario.
+    pub(super) fn start(&mut self, label: &str) {
         self.clear();
-        name.clone_into(&mut self.name);
+        self.live = Some(Live::new(label));
+        self.written = None;
+        self.write();
     }
 
-    pub(super) fn update(&mut self, progress: &ProgressRecord) {
-        if !self.shown {
+    /// Shows what `line` tells, if it is time to.
+    pub(super) fn line(&mut self, line: &Line) {
+        let Some(live) = self.live.as_mut().filter(|_| self.to != To::Nobody) else {
+            return;
+        };
+        let now = Instant::now();
+        if !live.line(line, now) {
             return;
         }
-        let of = (progress.phase.clone(), progress.cycle, progress.total > 0);
-        if self.of.as_ref() != Some(&of) {
-            self.clear();
-            self.of = Some(of);
-        }
-        let bar = self
-            .bar
-            .get_or_insert_with(|| new_bar(&self.name, progress));
-        bar.set_position(progress.done);
-    }
-
-    /// Takes the bar away, so that a table can stand where it was.
-    pub(super) fn clear(&mut self) {
-        self.of = None;
-        if let Some(bar) = self.bar.take() {
-            bar.finish_and_clear();
-        }
-    }
-}
-
-fn new_bar(name: &str, progress: &ProgressRecord) -> ProgressBar {
-    let target = ProgressDrawTarget::stderr_with_hz(8);
-    let total = (progress.total > 0).then_some(progress.total);
-    let bar = ProgressBar::with_draw_target(total, target);
-    if let Ok(style) = ProgressStyle::with_template(&template(progress)) {
-        let style = style.with_key("rate", |state: &ProgressState, out: &mut dyn Write| {
-            write_rate(state, out);
-        });
-        bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
-    }
-    bar.set_prefix(name.to_owned());
-    bar.set_message(message(progress));
-    bar
-}
-
-/// What `progress` counts, in a line with an end or without.
-fn template(progress: &ProgressRecord) -> String {
-    let unit = if progress.phase == "backup" {
-        "pages"
-    } else {
-        "rows"
-    };
-    let line = if progress.total > 0 { BAR } else { SPINNER };
-    line.replace("UNIT", unit)
-}
-
-/// `fill`, or `backup, cycle 3`.
-fn message(progress: &ProgressRecord) -> String {
-    match progress.cycle {
-        Some(cycle) if cycle > 0 => format!("{}, cycle {}", progress.phase, count(cycle.into())),
-        _ => progress.phase.clone(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bar_says_what_it_counts_and_in_which_cycle() {
-        let progress = |phase: &str, cycle, total| ProgressRecord {
-            phase: phase.into(),
-            cycle,
-            done: 5,
-            total,
+        let interval = match self.to {
+            To::Terminal => REDRAW,
+            To::Lines | To::Nobody => TELL,
         };
-        let fill = progress("fill", Some(0), 10);
-        assert_eq!(message(&fill), "fill");
-        assert!(template(&fill).contains("{human_pos}/{human_len} rows"));
-        let backup = progress("backup", Some(1200), 10);
-        assert_eq!(message(&backup), "backup, cycle 1,200");
-        assert!(template(&backup).contains("{human_pos}/{human_len} pages"));
-        let dump = progress("dump", Some(3), 0);
-        assert!(template(&dump).contains("{human_pos} rows"));
-        for one in [&fill, &backup, &dump] {
-            assert!(ProgressStyle::with_template(&template(one)).is_ok());
-            let bar = new_bar("s", one);
-            assert_eq!(bar.length(), (one.total > 0).then_some(10));
+        let waited = |written: Instant| now.saturating_duration_since(written) >= interval;
+        if ends_fill(line) || self.written.is_none_or(waited) {
+            self.write();
         }
+    }
+
+    /// Takes everything away, so that a table can stand where it was.
+    pub(super) fn clear(&mut self) {
+        self.live = None;
+        let text = self.screen.clear(size());
+        put(&text);
+    }
+
+    fn write(&mut self) {
+        let Some(live) = &self.live else { return };
+        let now = Instant::now();
+        self.written = Some(now);
+        match self.to {
+            To::Nobody => {}
+            To::Lines => complain(format_args!("{}", live.told())),
+            To::Terminal => {
+                let size = size();
+                let text = self.screen.show(live.lines(size, now), size);
+                put(&text);
+            }
+        }
+    }
+}
+
+/// The one phase that every workload has, after which its database is what it was asked to be.
+fn ends_fill(line: &Line) -> bool {
+    matches!(line, Line::Phase(phase) if phase.phase == "fill" && phase.reading.is_none())
+}
+
+/// In one write; nobody is told if standard error is closed.
+fn put(text: &str) {
+    if !text.is_empty() {
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
+    }
+}
+
+/// Of the terminal that standard error is; the usual one where it does not say.
+fn size() -> Size {
+    let told = tcgetwinsize(std::io::stderr()).ok();
+    let told = told.filter(|size| size.ws_col > 0 && size.ws_row > 0);
+    Size {
+        columns: told.map_or(80, |size| size.ws_col.into()),
+        rows: told.map_or(24, |size| size.ws_row.into()),
     }
 }

@@ -4,7 +4,9 @@ use clap::{Args, ValueEnum};
 
 use super::common::{Common, Probing, Size};
 use super::pace::Pace;
+use super::pairs::{self, Repeating};
 use super::profiling::{self, Profiling};
+use super::turns::Turns;
 use super::watcher::{Broken, Show};
 use super::{Exit, Failure, fit, output};
 use crate::harness::{self, Outcome};
@@ -29,6 +31,8 @@ pub(super) struct Arguments {
     #[arg(long, value_enum, default_value_t = RunFormat::Table)]
     format: RunFormat,
     #[command(flatten)]
+    repeating: Repeating,
+    #[command(flatten)]
     probing: Probing,
     #[command(flatten)]
     profiling: Profiling,
@@ -50,7 +54,17 @@ pub(super) enum RunFormat {
 /// Checks everything, then runs it.
 pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Failure> {
     let scenarios = scenarios(arguments).map_err(Failure::usage)?;
-    let common = &arguments.common;
+    let (common, rounds) = (&arguments.common, arguments.repeating.rounds());
+    if rounds.is_some() {
+        arguments
+            .profiling
+            .refuse_several()
+            .map_err(Failure::usage)?;
+    }
+    let programs = arguments
+        .repeating
+        .programs(common.quiet)
+        .map_err(Failure::usage)?;
     let pace = match arguments.is_standard_set() {
         true => Pace::of(&scenarios, common.quiet).map_err(Failure::usage)?,
         false => None,
@@ -63,9 +77,17 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
     let options = common.options(argv, None).map_err(Failure::usage)?;
     let mut options = arguments.probing.apply(options);
     options.profiling = asked;
+    options.programs = (programs.as_ref()).map_or_else(Vec::new, |both| both.programs.clone());
+    let turns = rounds.map(|rounds| Turns::new(scenarios.clone(), rounds));
+    let is_paired = turns.as_ref().is_some_and(Turns::is_paired);
+    let scenarios = turns.as_ref().map_or(scenarios, Turns::first_round);
     let record = options.out.join(harness::RECORD_FILE);
     let mut show = Show::new(arguments.format, common.quiet, record.clone());
-    show.pace = pace;
+    show.pace = match is_paired {
+        true => pace.map(Pace::for_pairs),
+        false => pace,
+    };
+    show.turns = turns;
     let ran = harness::run(&scenarios, &options, &mut show);
     let begun = match &ran {
         Ok(_) => true,
@@ -79,12 +101,16 @@ pub(super) fn run(arguments: &Arguments, argv: Vec<String>) -> Result<Exit, Fail
     let tables = (arguments.format == RunFormat::Table).then_some(&mut output);
     let has_profiles = profiling::finish(&options, &scenarios, tables, common.quiet);
     let outcome = common.ended(ran, &options, &scenarios)?;
+    let compared = match is_paired {
+        true => pairs::conclude_pairs(&record, &arguments.repeating, arguments.format, &mut output),
+        false => Exit::Done,
+    };
     let exit = match outcome {
         Outcome::Interrupted => Exit::Interrupted,
         Outcome::Failed => Exit::Failed,
         Outcome::Done if !has_profiles => Exit::Failed,
-        Outcome::Done if arguments.strict => gate(&broken),
-        Outcome::Done => Exit::Done,
+        Outcome::Done if arguments.strict && gate(&broken) == Exit::Gate => Exit::Gate,
+        Outcome::Done => compared,
     };
     output.finish(exit)
 }

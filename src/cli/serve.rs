@@ -154,7 +154,7 @@ impl Watcher for Announce {
 
     fn line(&mut self, line: &Line) {
         match line {
-            Line::Progress(progress) => self.progress.update(progress),
+            Line::Progress(_) => self.progress.line(line),
             Line::Scenario(scenario) => self.pid = scenario.pid,
             Line::Listening(listening) => {
                 self.progress.clear();

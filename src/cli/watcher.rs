@@ -8,11 +8,12 @@ use super::output::{Output, complain, layout};
 use super::pace::Pace;
 use super::progress::Progress;
 use super::run::RunFormat;
+use super::turns::Turns;
 use crate::harness::Watcher;
-use crate::record::{Line, Reader};
-use crate::report::cycles::Cycles;
+use crate::record::{Line, Reader, TurnRecord};
 use crate::report::cycles::table::{self, Series};
 use crate::report::layout::Layout;
+use crate::report::repeats::{self, Repeated};
 use crate::report::summary::{self, Summary};
 use crate::report::{ScenarioReport, csv, describe, json, terminal, verdicts};
 use crate::scenario::Scenario;
@@ -44,6 +45,11 @@ pub(super) struct Show {
     verdicts: Vec<verdicts::Row>,
     /// Of a set whose snapshots get the scale that fits.
     pub(super) pace: Option<Pace>,
+    /// Of a run that executes everything several times.
+    pub(super) turns: Option<Turns>,
+    /// What its executions came to, by scenario.
+    repeated: Vec<Repeated>,
+    turn: Option<TurnRecord>,
 }
 
 impl Show {
@@ -55,7 +61,7 @@ impl Show {
         }
         Show {
             format,
-            progress: Progress::new(quiet),
+            progress: Progress::live(quiet),
             output,
             record,
             begin: 0,
@@ -67,6 +73,9 @@ impl Show {
             over_bound: Vec::new(),
             verdicts: Vec::new(),
             pace: None,
+            turns: None,
+            repeated: Vec::new(),
+            turn: None,
         }
     }
 
@@ -84,7 +93,10 @@ impl Show {
                 .write(|out| json::write(out, run_id, environment, &self.kept, record)),
             (RunFormat::Table, _) => self.output.write(|out| {
                 table::write(out, &self.series, self.layout)?;
-                summary::write(out, &self.summaries, self.layout)?;
+                match self.turns {
+                    Some(_) => repeats::write(out, &self.repeated, self.layout)?,
+                    None => summary::write(out, &self.summaries, self.layout)?,
+                }
                 verdicts::write_table(out, &self.verdicts, self.layout)
             }),
             (RunFormat::Json | RunFormat::Csv, _) => {}
@@ -108,15 +120,19 @@ impl Show {
             .iter()
             .map(|moment| format!("{} {moment}", report.name));
         self.over_bound.extend(over);
+        let has_table = self.format == RunFormat::Table && self.has_tables();
+        let verdict = report.verdict.as_ref().map(verdicts::Row::of);
         self.verdicts
-            .extend(report.verdict.as_ref().map(verdicts::Row::of));
+            .extend(verdict.filter(|row| has_table || row.differs()));
         // The table has them where they belong; elsewhere a person must still see them.
-        if self.format != RunFormat::Table {
+        if !has_table {
             for error in &report.errors {
                 complain(format_args!("{}: {}", report.name, describe(error)));
             }
         }
+        self.count(&report);
         match self.format {
+            RunFormat::Table if !has_table => {}
             RunFormat::Table => {
                 self.summaries.push(Summary::of(&report));
                 self.output
@@ -130,10 +146,35 @@ impl Show {
             }
             // Its phases are in the record.
             RunFormat::Json => {
-                report.phases = Vec::new();
-                report.cycles = Cycles::default();
+                report.slim();
                 self.kept.push(report);
             }
+        }
+    }
+
+    /// Whether the scenario that runs is shown by a table of its own: of several executions the first
+    /// one is, and of two programs none.
+    fn has_tables(&self) -> bool {
+        let Some(turns) = &self.turns else {
+            return true;
+        };
+        turns.now().is_none_or(|turn| turn.round == 1) && !turns.is_paired()
+    }
+
+    /// Takes into account what an execution of several came to.
+    fn count(&mut self, report: &ScenarioReport) {
+        let Some(turns) = self.turns.as_ref().filter(|turns| !turns.is_paired()) else {
+            return;
+        };
+        if self.repeated.is_empty() {
+            let named = turns.names().map(|name| Repeated {
+                name: name.to_owned(),
+                ..Repeated::default()
+            });
+            self.repeated = named.collect();
+        }
+        if let Some(turn) = turns.now() {
+            self.repeated[turn.of].add(report);
         }
     }
 }
@@ -151,9 +192,19 @@ fn write_csv(out: &mut dyn Write, record: &Path, begin: u64) -> io::Result<()> {
 }
 
 impl Watcher for Show {
+    fn more(&mut self) -> Option<Scenario> {
+        self.turns.as_mut()?.more()
+    }
+
     fn prepare(&mut self, scenario: &mut Scenario) -> Option<Line> {
+        self.progress.clear();
+        if let Some(turns) = &mut self.turns {
+            let (next, record) = turns.begin(self.pace.as_mut())?;
+            *scenario = next;
+            self.turn = Some(record.clone());
+            return Some(Line::Turn(record));
+        }
         if let Some(pace) = &mut self.pace {
-            self.progress.clear();
             pace.prepare(scenario);
         }
         None
@@ -162,13 +213,18 @@ impl Watcher for Show {
     fn scenario_started(&mut self, scenario: &Scenario) {
         self.end_scenario();
         self.begin = self.record.metadata().map_or(0, |file| file.len());
-        self.current = Some(ScenarioReport::new(scenario));
-        self.progress.start(&scenario.name);
+        let mut report = ScenarioReport::new(scenario);
+        report.turn = self.turn.take();
+        self.current = Some(report);
+        let label = self.turns.as_ref().and_then(Turns::label);
+        self.progress
+            .start(label.as_deref().unwrap_or(&scenario.name));
     }
 
     fn line(&mut self, line: &Line) {
+        self.progress.line(line);
         match (line, &mut self.current) {
-            (Line::Progress(progress), _) => self.progress.update(progress),
+            (Line::Progress(_), _) => {}
             (_, Some(report)) => report.line(line),
             (Line::Error(error), None) => {
                 complain(format_args!("{}", describe(error)));

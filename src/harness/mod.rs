@@ -7,6 +7,7 @@ pub mod drive;
 mod ending;
 mod heap_dump;
 mod limits;
+mod program;
 mod sample;
 mod signals;
 mod spawn;
@@ -19,11 +20,12 @@ use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use crate::memory::process;
-use crate::record::{Line, RunRecord, WriteError, Writer};
+use crate::record::{Line, RunRecord, TurnRecord, WriteError, Writer};
 use crate::scenario::Scenario;
 use crate::testee::ServiceOptions;
 use crate::testee::profiling::Asked;
 
+pub use program::Program;
 use signals::Listening;
 use supervise::{Ended, Run};
 
@@ -58,6 +60,9 @@ pub struct RunOptions {
     pub started_utc: String,
     /// For the record. A text `git_revision` in it goes into the `run` line as well.
     pub environment: serde_json::Map<String, serde_json::Value>,
+    /// Where two programs are compared: both. A scenario that has a `turn` line with a side runs in a
+    /// testee of that side's program, every other one in a testee of this executable.
+    pub programs: Vec<Program>,
 }
 
 /// Looks on while a run goes.
@@ -202,14 +207,22 @@ pub fn run(
     };
     run.write(Line::Run(run_record(options)))?;
     run.write(Line::Environment(options.environment.clone()))?;
+    for program in &options.programs {
+        run.write(Line::Program(program.record.clone()))?;
+    }
     let mut outcome = Outcome::Done;
     let mut waiting = scenarios.iter().cloned();
     let mut index = 0;
     while let Some(mut scenario) = waiting.next().or_else(|| run.watcher.more()) {
+        let mut side = None;
         if let Some(line) = run.watcher.prepare(&mut scenario) {
+            // What is recorded is what runs.
+            if let Line::Turn(TurnRecord { side: of, .. }) = &line {
+                side = *of;
+            }
             run.write(line)?;
         }
-        match run.scenario(index, &scenario)? {
+        match run.scenario(index, &scenario, side)? {
             Ended::Well => {}
             Ended::Failed => outcome = Outcome::Failed,
             Ended::Interrupted => return Ok(Outcome::Interrupted),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crate::allocator::global::has_dhat;
 use crate::memory::process;
 use crate::memory::wait::Waited;
-use crate::record::{ErrorRecord, Line, ResultRecord, SampleRecord, WriteError, Writer};
+use crate::record::{ErrorRecord, Line, ResultRecord, SampleRecord, Side, WriteError, Writer};
 use crate::scenario::Scenario;
 
 use super::drive::Driver;
@@ -79,9 +79,10 @@ impl Run<'_> {
         &mut self,
         index: usize,
         scenario: &Scenario,
+        side: Option<Side>,
     ) -> Result<Ended, WriteError> {
         self.watcher.scenario_started(scenario);
-        let ended = self.supervised(index, scenario).and_then(|ended| {
+        let ended = self.supervised(index, scenario, side).and_then(|ended| {
             if let Some(line) = self.watcher.conclude(scenario) {
                 self.write(line)?;
             }
@@ -100,10 +101,22 @@ impl Run<'_> {
         ended
     }
 
-    fn supervised(&mut self, index: usize, scenario: &Scenario) -> Result<Ended, WriteError> {
+    fn supervised(
+        &mut self,
+        index: usize,
+        scenario: &Scenario,
+        side: Option<Side>,
+    ) -> Result<Ended, WriteError> {
+        let executable = match self.executable(side) {
+            Ok(executable) => executable,
+            Err(message) => {
+                self.write(error_line(scenario, "program", message))?;
+                return Ok(Ended::Failed);
+            }
+        };
         let heap_profile = heap_profile(&self.options.out, index);
         let testee = Testee::start(
-            &self.executable,
+            &executable,
             scenario,
             index,
             self.sender.clone(),
@@ -130,6 +143,24 @@ impl Run<'_> {
                 supervision.conclude(self, waited)
             }
             None => Ok(Ended::Failed),
+        }
+    }
+
+    /// Whose testee is started, or why it must not be.
+    fn executable(&self, side: Option<Side>) -> Result<PathBuf, String> {
+        let Some(side) = side else {
+            return Ok(self.executable.clone());
+        };
+        let mut programs = self.options.programs.iter();
+        match programs.find(|program| program.record.side == side) {
+            Some(program) if program.is_unchanged() => Ok(program.executable.clone()),
+            Some(program) => Err(format!(
+                "{} has changed since the run began, so it is not the {} that was recorded; run again, \
+                 and leave both programs alone until the end",
+                program.executable.display(),
+                side.name()
+            )),
+            None => Err(format!("there is no program for the side {}", side.name())),
         }
     }
 }
@@ -261,7 +292,19 @@ impl<'a> Supervision<'a> {
                 self.told_error = true;
                 run.write(line)?;
             }
-            Line::Scenario(_) => run.write(line)?,
+            Line::Scenario(ref told) => {
+                let pid = told.pid;
+                run.write(line)?;
+                if pid != self.testee.pid {
+                    self.told_error = true;
+                    let message = format!(
+                        "the program that was started as process {} runs its testee as another one, \
+                         {pid}, which cannot be measured: a script has to become its program (exec)",
+                        self.testee.pid
+                    );
+                    run.write(error_line(self.scenario, "program", message))?;
+                }
+            }
             // The harness's own kinds; a testee has none of them to tell.
             Line::Run(_)
             | Line::Environment(_)

@@ -33,6 +33,7 @@ mod phases;
 pub mod plot;
 mod profiled;
 pub mod remedies;
+pub mod repeats;
 pub mod series;
 mod style;
 pub mod summary;
