@@ -6,14 +6,18 @@
 //! [`Writer`] puts a line into the file whole or not at all; [`Reader`] gives the lines of a record
 //! back, also of one that was cut off. [`encode`] and [`decode`] are the one line between them.
 
+mod decode;
 mod instrument;
 mod read;
+mod readable;
 pub mod schema;
 mod turn;
 mod write;
 
+pub use decode::{DecodeError, Decoded, decode};
 pub use instrument::{DhatRecord, HeapSource, Instrument, Instrumented, refuse_instrumented};
-pub use read::{DecodeError, Decoded, Input, Notes, ReadError, Reader, decode};
+pub use read::{Input, Notes, ReadError, Reader};
+pub use readable::Readable;
 pub use turn::{ProgramRecord, Side, TurnRecord};
 pub use write::{Sink, WriteError, Writer, encode};
 

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use super::timeline::{OWNERS, Timeline, by_owner};
 use super::{ScenarioReport, repeats, scenario_of};
 use crate::record::{
-    ErrorRecord, Line, Notes, PhaseRecord, ProgramRecord, ReadError, Reader, RemedyRecord,
-    RunRecord, TurnRecord,
+    ErrorRecord, Line, PhaseRecord, ProgramRecord, ReadError, Reader, RemedyRecord, RunRecord,
+    TurnRecord,
 };
 
 /// More scenarios than this of one record are left out, and a note says so.
@@ -84,32 +84,17 @@ impl Gathered {
     ///
     /// # Errors
     /// Not even the first line can be read.
-    pub fn of<R: BufRead>(mut reader: Reader<R>) -> Result<Gathered, ReadError> {
+    pub fn of<R: BufRead>(reader: Reader<R>) -> Result<Gathered, ReadError> {
         let mut gathered = Gathered::default();
-        let mut lines = 0_u64;
         let mut left_out = 0_u64;
-        loop {
-            match reader.next() {
-                None => break,
-                Some(Ok(line)) => {
-                    lines += 1;
-                    left_out += u64::from(!gathered.line(line));
-                }
-                Some(Err(error)) if lines == 0 => return Err(error),
-                Some(Err(error)) => {
-                    let note = format!("read up to here, and no further: {error}");
-                    gathered.notes.push(note);
-                    break;
-                }
-            }
-        }
+        let readable = reader.read_readable(|line| left_out += u64::from(!gathered.line(line)))?;
+        gathered.notes = readable.notes;
         if left_out > 0 {
             gathered.notes.push(format!(
                 "only the first {MOST_SCENARIOS} scenarios are shown: {left_out} lines of others are \
                  left out"
             ));
         }
-        gathered.see(reader.notes());
         gathered.end_scenario();
         gathered.see_left_out();
         Ok(gathered)
@@ -120,26 +105,6 @@ impl Gathered {
         match &self.run {
             Some(run) => run.run_id.clone(),
             None => self.record.display().to_string(),
-        }
-    }
-
-    fn see(&mut self, notes: &Notes) {
-        let Notes {
-            skipped,
-            first_unknown_kind,
-            cut_off_line,
-        } = notes;
-        if let Some(kind) = first_unknown_kind {
-            self.notes.push(format!(
-                "{skipped} lines of kinds that this version does not know were passed over, the first \
-                 of kind {kind:?}: a later version wrote them"
-            ));
-        }
-        if let Some(number) = cut_off_line {
-            self.notes.push(format!(
-                "the last line, {number}, is cut off: whoever wrote it was stopped in the middle of \
-                 it; everything before it is here"
-            ));
         }
     }
 

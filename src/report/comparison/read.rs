@@ -116,42 +116,21 @@ impl Run {
         }
     }
 
-    fn take<R: BufRead>(&mut self, mut reader: Reader<R>) -> Result<(), Error> {
-        let (mut lines, mut left_out) = (0_u64, 0_u64);
-        loop {
-            match reader.next() {
-                None => break,
-                Some(Ok(line)) => {
-                    lines += 1;
-                    left_out += u64::from(!self.line(line));
-                }
-                Some(Err(error)) if lines == 0 => return Err(error.into()),
-                Some(Err(error)) => {
-                    let note = format!("read up to here, and no further: {error}");
-                    self.notes.push(note);
-                    break;
-                }
-            }
-        }
+    fn take<R: BufRead>(&mut self, reader: Reader<R>) -> Result<(), Error> {
+        let mut left_out = 0_u64;
+        let readable = reader.read_readable(|line| left_out += u64::from(!self.line(line)))?;
         let name = self.path.display();
-        if lines == 0 {
+        if readable.lines == 0 {
             return Err(Error::Usage(format!(
                 "{name}: there is no line in it: no record"
             )));
         }
+        let notes = readable.notes.iter();
+        self.notes
+            .extend(notes.map(|note| format!("{name}: {note}")));
         if left_out > 0 {
             self.notes.push(format!(
                 "{name}: only its first {MOST_EXECUTIONS} executions are compared"
-            ));
-        }
-        if let Some(number) = reader.notes().cut_off_line {
-            self.notes.push(format!(
-                "{name}: its last line, {number}, is cut off: what was complete before it is compared"
-            ));
-        }
-        if let Some(kind) = &reader.notes().first_unknown_kind {
-            self.notes.push(format!(
-                "{name}: lines of kinds that this version does not know were passed over, such as {kind:?}"
             ));
         }
         Ok(())
