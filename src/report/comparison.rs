@@ -29,6 +29,16 @@ pub use table::write_table;
 /// Of a time, below which it is not judged.
 const SHORT_NS: f64 = 20e6;
 
+/// What a benchmark of so many nanoseconds is off by from one process to another, as a part: as this suite's
+/// own benches have it, run against themselves.
+fn between_processes(median_ns: f64) -> f64 {
+    match median_ns {
+        long if long >= SHORT_NS => 0.05,
+        short if short >= 1e6 => 0.15,
+        _ => 0.5,
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Options {
@@ -249,15 +259,43 @@ struct PendingScenario {
 
 impl PendingRow {
     fn is_short(&self) -> bool {
-        let (base, new) = self.values.parted();
-        self.what == What::Time && compare::median(&base).max(compare::median(&new)) < SHORT_NS
+        self.what == What::Time && self.median() < SHORT_NS
     }
 
-    fn judge(self, scenario: &str, benchmarks: bool, rule: &Rule) -> Row {
+    /// The larger side's.
+    fn median(&self) -> f64 {
+        let (base, new) = self.values.parted();
+        compare::median(&base).max(compare::median(&new))
+    }
+
+    /// With what two processes of one benchmark differ by, which its samples, of one process, cannot show.
+    fn rule(&self, benchmarks: bool, rule: &Rule) -> Rule {
+        let threshold = match benchmarks && self.what == What::Time {
+            true => rule.threshold.max(between_processes(self.median())),
+            false => rule.threshold,
+        };
+        Rule { threshold, ..*rule }
+    }
+
+    /// What is beyond the threshold that was asked for, and may be what processes differ by, is no change
+    /// that can be told, and not none.
+    fn between_thresholds(&self, judged: Judged, asked: &Rule) -> Judged {
+        let ratio = judged.statistics.judged.map_or(1.0, |ratio| ratio.value);
+        let is_beyond = self.what == What::Time && ratio.ln().abs() > asked.threshold.ln_1p();
+        let word = match judged.word {
+            Word::NoChange if is_beyond && self.is_short() => Word::TooShort,
+            Word::NoChange if is_beyond => Word::Undecided,
+            word => word,
+        };
+        Judged { word, ..judged }
+    }
+
+    fn judge(self, scenario: &str, benchmarks: bool, asked: &Rule) -> Row {
         let name = format!("{scenario} {} {}", self.phase, self.what.name());
         let quantity = self.what.quantity();
         let values = self.values.values();
         let inside = self.inside.as_ref().map(Collected::values);
+        let rule = &self.rule(benchmarks, asked);
         let with = |word| Judged {
             word,
             statistics: compare::describe(&name, values, rule.resamples),
@@ -270,6 +308,10 @@ impl PendingRow {
             few::judge(&name, quantity, values, inside, rule)
         } else {
             compare::judge(&name, quantity, values, rule)
+        };
+        let judged = match benchmarks {
+            true => self.between_thresholds(judged, asked),
+            false => judged,
         };
         let (base, new) = self.values.parted();
         Row {

@@ -54,10 +54,17 @@ fn a_baseline_is_compared_with_the_last_run_sample_by_sample() {
     let dir = Dir::new();
     let root = dir.path("criterion");
     let time = Some(Unit::Nanoseconds);
-    bench(&root, "insert", "before", 1000.0, time, "10");
-    bench(&root, "insert", "new", 1001.0, time, "10");
-    bench(&root, "dump", "before", 1000.0, time, "10");
-    bench(&root, "dump", "new", 1300.0, time, "10");
+    bench(&root, "insert", "before", 1e8, time, "10");
+    bench(&root, "insert", "new", 1.001e8, time, "10");
+    bench(&root, "dump", "before", 1e8, time, "10");
+    bench(&root, "dump", "new", 1.3e8, time, "10");
+    // What two processes of one build differ by.
+    bench(&root, "close", "before", 1000.0, time, "10");
+    bench(&root, "close", "new", 1300.0, time, "10");
+    bench(&root, "open", "before", 1000.0, time, "10");
+    bench(&root, "open", "new", 1700.0, time, "10");
+    bench(&root, "scan", "before", 1e8, time, "10");
+    bench(&root, "scan", "new", 1.04e8, time, "10");
     bench(&root, "memory", "before", 1e6, Some(Unit::Bytes), "10");
     bench(&root, "memory", "new", 0.9e6, Some(Unit::Bytes), "10");
     let compared = json(&[&at(&root, "before"), &root], 1);
@@ -72,9 +79,12 @@ fn a_baseline_is_compared_with_the_last_run_sample_by_sample() {
     assert_eq!(
         words,
         [
+            ("close", "too-short"),
             ("dump", "slower"),
             ("insert", "no-change"),
-            ("memory", "less")
+            ("memory", "less"),
+            ("open", "slower"),
+            ("scan", "undecided")
         ]
     );
     let table = stdout(&[&at(&root, "new"), &at(&root, "before")], &[], 1);
