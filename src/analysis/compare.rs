@@ -14,7 +14,7 @@
 //! Else it is no change, or undecided: where a change of [`BLIND`] thresholds could hide in the interval
 //! or below the floor, and where what is beyond the threshold is not beyond chance.
 //!
-//! Of pairs, what both of them have is taken out first, see [`drift`]. Then their values are set against
+//! Of pairs, what both of them have is taken out first, see `drift`. Then their values are set against
 //! each other as those of two sides: simulated, that finds more than ranks of the pairs' differences do,
 //! because outliers are slow ones only, and an outlier spoils a difference whichever side it is on.
 //!

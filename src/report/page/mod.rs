@@ -1,6 +1,6 @@
 //! A run as one HTML page that needs nothing else: no network, no file beside it.
 //!
-//! A module a section. What the record says goes through [`html`], which escapes it; a policy in the
+//! A module a section. What the record says goes through `html`, which escapes it; a policy in the
 //! head forbids whatever might slip through to fetch anything.
 
 use std::io::{self, Write};
