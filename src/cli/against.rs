@@ -20,8 +20,7 @@ use serde_json::{Map, Value};
 use tempfile::TempDir;
 
 use super::output::complain;
-use crate::environment::TESTEE_PROTOCOL;
-use crate::environment::environment;
+use crate::environment::{TESTEE_PROTOCOL, environment};
 use crate::harness::Program;
 use crate::record::Side;
 

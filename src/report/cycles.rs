@@ -259,6 +259,17 @@ pub(crate) mod samples {
         lines
     }
 
+    /// The same, one second after the other.
+    pub(crate) fn in_time(scenario: &str, rss: &[i64]) -> Vec<Line> {
+        let mut lines = lines(scenario, rss);
+        for (second, line) in (1..).zip(&mut lines) {
+            if let Line::Phase(phase) = line {
+                phase.at_ns = second * 1_000_000_000;
+            }
+        }
+        lines
+    }
+
     /// What is kept of `lines`.
     pub(crate) fn kept(lines: &[Line]) -> Cycles {
         let mut cycles = Cycles::default();

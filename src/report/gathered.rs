@@ -244,7 +244,7 @@ pub(super) fn moment(phase: &PhaseRecord) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::cycles::samples::{MIB, lines};
+    use super::super::cycles::samples::{MIB, in_time};
     use super::*;
     use crate::record::encode;
 
@@ -258,17 +258,6 @@ mod tests {
             .iter()
             .for_each(|line| encode(line, &mut bytes).unwrap());
         bytes
-    }
-
-    /// `lines` takes place one second after the other.
-    fn in_time(scenario: &str, rss: &[i64]) -> Vec<Line> {
-        let mut lines = lines(scenario, rss);
-        for (second, line) in (1..).zip(&mut lines) {
-            if let Line::Phase(phase) = line {
-                phase.at_ns = second * 1_000_000_000;
-            }
-        }
-        lines
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use super::*;
 use crate::record::{Line, Reader, encode};
-use crate::report::cycles::samples::{MIB, lines};
+use crate::report::cycles::samples::{MIB, in_time};
 
 fn markdown(lines: &[Line]) -> String {
     let mut bytes = Vec::new();
@@ -11,16 +11,6 @@ fn markdown(lines: &[Line]) -> String {
     let mut out = Vec::new();
     write(&mut out, &gathered).unwrap();
     String::from_utf8(out).unwrap()
-}
-
-fn in_time(scenario: &str, rss: &[i64]) -> Vec<Line> {
-    let mut lines = lines(scenario, rss);
-    for (second, line) in (1..).zip(&mut lines) {
-        if let Line::Phase(phase) = line {
-            phase.at_ns = second * 1_000_000_000;
-        }
-    }
-    lines
 }
 
 #[test]
